@@ -1,0 +1,21 @@
+// OpContext: who calls, when, and who listens. One per outside call, passed down by reference and
+// never stored, so all time stamps of one call are equal.
+//
+// Threads: belongs to the call.
+#ifndef LAMINA_TRACE_OP_CONTEXT_H_
+#define LAMINA_TRACE_OP_CONTEXT_H_
+
+#include "lamina/base/credentials.h"
+#include "lamina/base/time.h"
+#include "lamina/trace/probe.h"
+
+namespace lamina {
+
+struct OpContext {
+  const Credentials& cred;
+  Instant now;
+  Probe probe;
+};
+
+}  // namespace lamina
+#endif  // LAMINA_TRACE_OP_CONTEXT_H_
