@@ -1,0 +1,141 @@
+// UnionFs: several directory trees shown as one. The dialect (overlay, later aufs) decides what a
+// name means and which branch operations a change needs; UnionFs carries them out.
+//
+//   resolve   which branches hold a name, and whether it is visible        pure
+//   plan      the branch operations that carry out the call                pure
+//   apply     one call on one branch each, with undo until the commit step
+//
+// Made by MountOverlay (union/overlay.h).
+//
+// Threads: thread-compatible; SynchronizedFileSystem wraps one that is shared.
+// Lifetime: does not own the branches' file systems.
+#ifndef LAMINA_UNION_UNION_FS_H_
+#define LAMINA_UNION_UNION_FS_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lamina/fs/file_system.h"
+#include "lamina/union/branch.h"
+
+namespace lamina {
+
+class Dialect;
+struct Plan;
+struct UnionState;
+
+// What one branch holds under a name, seen from the union.
+struct BranchFinding {
+  enum class Outcome : std::uint8_t {
+    kNoDirectory,  // the directory is not in this branch
+    kNoEntry,      // looked for, not there
+    kFound,        // the answer, or a part of a merged directory
+    kWhiteout,     // hides the name in every branch below
+    kHidden,       // something is there, but a branch above ended the search
+  };
+  BranchIndex branch = 0;
+  Outcome outcome = Outcome::kNoEntry;
+  std::optional<Stat> stat;       // of the object there (kFound, kWhiteout, kHidden)
+  bool opaque = false;            // a directory that hides everything below it
+  bool xattr_whiteout = false;    // a whiteout in the xattr form
+  std::string redirect;           // where the search goes on below
+};
+
+struct NameFindings {
+  std::vector<BranchFinding> branches;  // topmost first, every branch
+  Result<NodeId> answer = Errno::kNoEnt;
+};
+
+// One step of a change, as a plan holds it.
+struct PlannedStep {
+  std::string text;           // "rename #0 to /etc/hosts"
+  BranchIndex branch = 0;
+  bool commit = false;
+  bool clean_up = false;
+  std::uint64_t bytes_copied = 0;
+};
+
+class UnionFs final : public FileSystem {
+ public:
+  UnionFs(std::unique_ptr<UnionState> state, std::unique_ptr<const Dialect> dialect,
+          std::uint64_t device);
+  ~UnionFs() override;
+  UnionFs(const UnionFs&) = delete;
+  UnionFs& operator=(const UnionFs&) = delete;
+
+  // ── What explain, tree and the matchers ask ──────────────────────────────────────────────────
+  const std::vector<Branch>& branches() const;
+  std::string_view dialect_name() const;
+  // The branch whose object is shown for the node (of a file: whose body is read).
+  // Errors: kStale.
+  Result<BranchIndex> SourceBranch(NodeId node) const;
+  // Every branch's object that takes part in a node, topmost first.
+  Result<std::vector<std::pair<BranchIndex, NodeId>>> BranchNodes(NodeId node) const;
+  // What each branch says about a name. Changes nothing, caches nothing.
+  // Errors: kStale, kNotDir.
+  Result<NameFindings> FindInBranches(const OpContext& op, Place place);
+  // The steps a copy-up of the node would take (none when it is in the writable branch).
+  Result<std::vector<PlannedStep>> PlanOfCopyUp(const OpContext& op, NodeId node,
+                                                std::uint64_t limit_bytes);
+  // The steps an unlink or rmdir would take. Errors as Remove.
+  Result<std::vector<PlannedStep>> PlanOfRemove(const OpContext& op, Place place,
+                                                FileType expected);
+
+  // ── FileSystem ───────────────────────────────────────────────────────────────────────────────
+  NodeId root() const override;
+  FsLimits limits() const override;
+  bool frozen() const override;
+  std::uint64_t change_count() const override;
+  Result<NodeId> Lookup(const OpContext& op, Place place) override;
+  Result<NodeId> Create(const OpContext& op, Place place, const NewNode& node) override;
+  Result<Opened> CreateOpen(const OpContext& op, Place place, const NewNode& node,
+                            OpenFlags flags) override;
+  Result<Opened> CreateUnnamed(const OpContext& op, NodeId dir, const NewNode& node,
+                               OpenFlags flags) override;
+  Result<void> Link(const OpContext& op, NodeId node, Place place) override;
+  Result<void> LinkHandle(const OpContext& op, HandleId handle, Place place) override;
+  Result<void> Remove(const OpContext& op, Place place, FileType expected) override;
+  Result<void> Rename(const OpContext& op, Place from, Place to, RenameMode mode) override;
+  Result<Stat> GetAttr(const OpContext& op, NodeId node) override;
+  Result<void> SetAttr(const OpContext& op, NodeId node, const AttrChange& change) override;
+  Result<std::string> ReadLink(const OpContext& op, NodeId node) override;
+  Result<std::string> GetXattr(const OpContext& op, NodeId node, std::string_view key) override;
+  Result<void> SetXattr(const OpContext& op, NodeId node, std::string_view key,
+                        std::string_view value, XattrMode mode) override;
+  Result<void> RemoveXattr(const OpContext& op, NodeId node, std::string_view key) override;
+  Result<std::vector<std::string>> ListXattr(const OpContext& op, NodeId node) override;
+  Result<HandleId> Open(const OpContext& op, NodeId node, OpenFlags flags) override;
+  void Close(HandleId handle) override;
+  Result<DirCookie> ReadDir(const OpContext& op, HandleId dir, DirCookie from,
+                            absl::FunctionRef<bool(const DirEntry&)> visit) override;
+  Result<std::size_t> Read(const OpContext& op, HandleId handle, std::uint64_t offset,
+                           MutableBytes into) override;
+  Result<std::size_t> Write(const OpContext& op, HandleId handle, std::uint64_t offset,
+                            Bytes from) override;
+  Result<void> Allocate(const OpContext& op, HandleId handle, std::uint64_t offset,
+                        std::uint64_t length, AllocateMode mode) override;
+  Result<std::uint64_t> Seek(const OpContext& op, HandleId handle, std::uint64_t offset,
+                             SeekKind kind) override;
+  Result<std::uint64_t> Clone(const OpContext& op, HandleId source, std::uint64_t source_offset,
+                              HandleId target, std::uint64_t target_offset,
+                              std::uint64_t length) override;
+  Result<std::shared_ptr<const PagedBytes>> ShareContent(const OpContext& op,
+                                                         HandleId handle) override;
+  Result<void> AdoptContent(const OpContext& op, HandleId handle,
+                            std::shared_ptr<const PagedBytes> content) override;
+  Result<HandleId> Map(const OpContext& op, HandleId handle, MapMode mode) override;
+  Result<void> Sync(const OpContext& op, HandleId handle, SyncMode mode) override;
+  Result<void> SyncAll(const OpContext& op) override;
+  Result<FsSpace> GetSpace(const OpContext& op) override;
+
+ private:
+  struct Body;
+  std::unique_ptr<Body> body_;
+};
+
+}  // namespace lamina
+#endif  // LAMINA_UNION_UNION_FS_H_

@@ -1,0 +1,72 @@
+// Apply: carries a plan out, one branch call a step.
+//
+// Until a transaction's commit step has run, a failure takes its prepare steps back and gives the
+// errno; afterwards failures of clean-up steps are left to the next mount. Emits kStep,
+// kCommitStep, kUndo and kBytesCopied.
+#ifndef LAMINA_VFS_UNION_APPLY_H_
+#define LAMINA_VFS_UNION_APPLY_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "vfs/union/plan.h"
+#include "vfs/union/union_state.h"
+
+namespace lamina {
+
+class Application {
+ public:
+  // `next_temporary` numbers the names in the work directory and is advanced.
+  Application(const OpContext& caller, UnionState& state, const Plan& plan,
+              std::uint64_t& next_temporary);
+  ~Application();  // closes the handles of slots that nobody took
+  Application(const Application&) = delete;
+  Application& operator=(const Application&) = delete;
+
+  Result<void> Run();
+
+  // What a slot holds after Run.
+  NodeId slot_node(int slot) const { return slots_[static_cast<std::size_t>(slot)].node; }
+  // The slot's open handle, which the caller closes from now on.
+  HandleId TakeHandle(int slot);
+
+ private:
+  struct Slot {
+    NodeId node;
+    HandleId handle;
+    std::string temporary;  // its name in the work directory
+  };
+  // How to take a finished prepare step back.
+  struct Undo {
+    const Step* step = nullptr;
+    std::optional<std::string> old_value;
+    AttrChange old_attributes;
+  };
+
+  Result<void> RunStep(const Step& step);
+  Result<void> Make(const OpContext& op, const Step& step);
+  Result<void> CopyData(const Step& step);
+  Result<void> SetMark(const OpContext& op, const Step& step);
+  Result<void> LinkStep(const OpContext& op, const Step& step);
+  Result<void> RenameStep(const OpContext& op, const Step& step);
+  void TakeBack();
+  void TakeBackOne(const Undo& undo);
+  void Committed(const Step& step);
+
+  Result<NodeId> Resolve(const StepNode& node) const;
+  Result<Place> ResolvePlace(const StepPlace& place) const;
+  Slot& slot(const StepNode& node) { return slots_[static_cast<std::size_t>(node.slot)]; }
+  std::string NextTemporary();
+
+  const OpContext caller_;
+  const OpContext mounter_;
+  UnionState& state_;
+  const Plan& plan_;
+  std::uint64_t& next_temporary_;
+  std::vector<Slot> slots_;
+  std::vector<Undo> undo_;
+};
+
+}  // namespace lamina
+#endif  // LAMINA_VFS_UNION_APPLY_H_

@@ -1,0 +1,92 @@
+// Dialect: the rules of one union file system. UnionFs owns the machinery (nodes, names, handles,
+// applying plans); a Dialect decides what a name means and which steps a call needs. Every method
+// is pure: it reads branches and state and changes neither.
+//
+// Threads: stateless after construction; safe from any thread.
+#ifndef LAMINA_VFS_UNION_DIALECT_H_
+#define LAMINA_VFS_UNION_DIALECT_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lamina/base/result.h"
+#include "lamina/union/union_fs.h"
+#include "vfs/union/plan.h"
+#include "vfs/union/union_state.h"
+
+namespace lamina {
+
+// One name of a call: the directory, the component, and what it resolves to now.
+struct NamedNode {
+  UnionNode* dir = nullptr;
+  std::string_view name;
+  UnionNode* node = nullptr;          // null: no such name
+  bool whiteout_in_writable = false;  // only when node is null
+};
+
+struct StatIdentity {
+  std::uint64_t ino = 0;
+  std::uint64_t dev = 0;
+};
+
+class Dialect {
+ public:
+  virtual ~Dialect() = default;
+  virtual std::string_view name() const = 0;
+
+  // What `name` in `dir` is. Emits kBranchProbe, kWhiteoutSeen, kOpaqueSeen, kRedirectFollowed.
+  // Errors: what the branches give; kInval a malformed mark; kPerm, kIo a mark refused.
+  virtual Result<Resolution> Resolve(const OpContext& op, const UnionState& state,
+                                     const UnionNode& dir, std::string_view name) const = 0;
+  // Which branch object decides the identity of what was resolved; nothing: a new node each time.
+  virtual Result<std::optional<NodeKey>> IdentityKey(const OpContext& op, const UnionState& state,
+                                                     const Resolution& found) const = 0;
+  // Marks that a lookup writes (a missing origin of a merged directory).
+  virtual void PlanRepair(const OpContext& op, const UnionState& state, const UnionNode& dir,
+                          const Resolution& found, Plan& plan) const = 0;
+
+  // The merged listing of a directory, topmost branch first in precedence.
+  virtual Result<std::vector<ListedEntry>> List(const OpContext& op, const UnionState& state,
+                                                const UnionNode& dir) const = 0;
+  // True when the directory's only branch is passed through as it is.
+  virtual bool ListsBranchDirectly(const UnionNode& dir) const = 0;
+
+  // Readdir looks entries of an impure directory up to show the inode number stat shows.
+  virtual bool AdjustsListedInodes() const = 0;
+  // The removal of a directory's impure mark.
+  virtual void PlanPure(const UnionNode& dir, Plan& plan) const = 0;
+  // A change through a handle of a lower-only file that lost its name tries to copy it up.
+  virtual bool CopiesUpUnnamed() const = 0;
+
+  // Appends the copy-up of `node` and of every directory above it that needs one. At most
+  // `limit_bytes` of the body are copied.
+  virtual Result<void> PlanCopyUp(const OpContext& op, const UnionState& state, UnionNode& node,
+                                  std::uint64_t limit_bytes, Plan& plan) const = 0;
+  virtual Result<void> PlanCreate(const OpContext& op, const UnionState& state,
+                                  const NamedNode& place, const NewNode& node,
+                                  Plan& plan) const = 0;
+  virtual Result<void> PlanLink(const OpContext& op, const UnionState& state, UnionNode& node,
+                                HandleId unnamed, const NamedNode& place, Plan& plan) const = 0;
+  virtual Result<void> PlanHide(const OpContext& op, const UnionState& state,
+                                const NamedNode& victim, Plan& plan) const = 0;
+  virtual Result<void> PlanRename(const OpContext& op, const UnionState& state,
+                                  const NamedNode& from, const NamedNode& to, RenameMode mode,
+                                  Plan& plan) const = 0;
+
+  // The key under which branches store the xattr a user calls `key`; nothing: it does not exist.
+  virtual std::string StoredXattr(std::string_view key) const = 0;
+  // What a user sees of a stored key; nothing: it is private.
+  virtual std::optional<std::string> ShownXattr(std::string_view stored) const = 0;
+
+  // The marks of one branch's object, for explanations: whiteout (as outcome), opaque, redirect.
+  virtual void DescribeMarks(const OpContext& op, const UnionState& state, BranchFinding& finding,
+                             NodeId node, const Stat& stat) const = 0;
+
+  // st_ino and st_dev of a node whose topmost object answered `stat`.
+  virtual Result<StatIdentity> Identity(const OpContext& op, const UnionState& state,
+                                        const UnionNode& node, const Stat& stat) const = 0;
+};
+
+}  // namespace lamina
+#endif  // LAMINA_VFS_UNION_DIALECT_H_

@@ -1,0 +1,286 @@
+// Mounting an overlay: the checks of fs/overlayfs/super.c in their order, the work directory, the
+// marks of the upper root.
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "lamina/base/check.h"
+#include "lamina/union/overlay.h"
+#include "lamina/union/union_fs.h"
+#include "vfs/union/overlay_dialect.h"
+
+namespace lamina {
+namespace {
+
+bool SameDirectory(const DirectoryRef& a, const DirectoryRef& b) {
+  return a.fs == b.fs && a.node == b.node;
+}
+
+// `inner` lies below `outer`.
+bool IsInside(const DirectoryRef& inner, const DirectoryRef& outer) {
+  return inner.fs == outer.fs && std::find(inner.ancestors.begin(), inner.ancestors.end(),
+                                           outer.node) != inner.ancestors.end();
+}
+
+bool Overlap(const DirectoryRef& a, const DirectoryRef& b) {
+  return SameDirectory(a, b) || IsInside(a, b) || IsInside(b, a);
+}
+
+Result<void> CheckDirectory(const OpContext& op, const DirectoryRef& ref) {
+  Result<Stat> stat = ref.fs->GetAttr(op, ref.node);
+  if (!stat.ok()) return stat.error();
+  return stat->type == FileType::kDirectory ? Result<void>() : Errno::kInval;
+}
+
+// Who may stand where: upper, work and lowers as single directories.
+Result<void> CheckLayers(const OpContext& op, const OverlayMount& mount) {
+  const std::size_t lowers = mount.lowers.size() + mount.data_only.size();
+  if (mount.lowers.empty() || lowers > kMaxOverlayLowers) return Errno::kInval;
+  if (mount.upper.has_value() != mount.work.has_value() && mount.upper.has_value()) {
+    return Errno::kInval;
+  }
+  if (!mount.upper.has_value() && lowers < 2) return Errno::kInval;
+  std::vector<const DirectoryRef*> all;
+  if (mount.upper.has_value()) all = {&*mount.upper, &*mount.work};
+  for (const DirectoryRef& lower : mount.lowers) all.push_back(&lower);
+  for (const DirectoryRef& lower : mount.data_only) all.push_back(&lower);
+  std::uint8_t depth = 0;
+  for (const DirectoryRef* ref : all) {
+    if (Result<void> directory = CheckDirectory(op, *ref); !directory.ok()) return directory;
+    depth = std::max(depth, ref->fs->limits().stacking_depth);
+  }
+  if (depth >= kMaxStackingDepth) return Errno::kInval;
+  if (mount.upper.has_value()) {
+    const FsLimits limits = mount.upper->fs->limits();
+    if (limits.read_only || limits.stacking_depth > 0) return Errno::kInval;
+    if (mount.upper->fs != mount.work->fs) return Errno::kInval;
+    if (Overlap(*mount.upper, *mount.work)) return Errno::kInval;
+  }
+  return {};
+}
+
+std::vector<const DirectoryRef*> AllLowers(const OverlayMount& mount) {
+  std::vector<const DirectoryRef*> lowers;
+  for (const DirectoryRef& lower : mount.lowers) lowers.push_back(&lower);
+  for (const DirectoryRef& lower : mount.data_only) lowers.push_back(&lower);
+  return lowers;
+}
+
+// A lower that is another layer (ovl_setup_trap).
+Result<void> CheckDistinct(const OverlayMount& mount) {
+  const std::vector<const DirectoryRef*> lowers = AllLowers(mount);
+  for (std::size_t i = 0; i < lowers.size(); ++i) {
+    if (mount.upper.has_value() && SameDirectory(*lowers[i], *mount.upper)) return Errno::kLoop;
+    if (mount.work.has_value() && SameDirectory(*lowers[i], *mount.work)) return Errno::kLoop;
+    for (std::size_t k = i + 1; k < lowers.size(); ++k) {
+      if (SameDirectory(*lowers[i], *lowers[k])) return Errno::kLoop;
+    }
+  }
+  return {};
+}
+
+// A lower inside another layer (ovl_check_overlapping_layers). An upper inside a lower is allowed.
+Result<void> CheckNested(const OverlayMount& mount) {
+  const std::vector<const DirectoryRef*> lowers = AllLowers(mount);
+  for (std::size_t i = 0; i < lowers.size(); ++i) {
+    if (mount.upper.has_value() && IsInside(*lowers[i], *mount.upper)) return Errno::kLoop;
+    if (mount.work.has_value() && IsInside(*lowers[i], *mount.work)) return Errno::kLoop;
+    for (std::size_t k = i + 1; k < lowers.size(); ++k) {
+      if (Overlap(*lowers[i], *lowers[k])) return Errno::kLoop;
+    }
+  }
+  return {};
+}
+
+// Removes everything below `dir`. The depth of what a crash left is bounded by what a mount makes;
+// a hostile work directory may be deeper, so the loop keeps its own stack.
+Result<void> EmptyDirectory(const OpContext& op, FileSystem& fs, NodeId dir) {
+  struct Level {
+    NodeId node;
+    std::string name;  // in the level above
+  };
+  std::vector<Level> stack = {{dir, ""}};
+  while (!stack.empty()) {
+    const NodeId here = stack.back().node;
+    Result<HandleId> handle = fs.Open(op, here, {});
+    if (!handle.ok()) return handle.error();
+    std::vector<std::pair<std::string, FileType>> entries;
+    Result<DirCookie> end = fs.ReadDir(op, *handle, DirCookie{}, [&](const DirEntry& entry) {
+      entries.emplace_back(std::string(entry.name), entry.type);
+      return true;
+    });
+    fs.Close(*handle);
+    if (!end.ok()) return end.error();
+    bool descended = false;
+    for (const auto& [name, type] : entries) {
+      Result<void> removed = fs.Remove(op, {here, name}, type);
+      if (removed.ok()) continue;
+      if (removed.error() != Errno::kNotEmpty) return removed;
+      Result<NodeId> child = fs.Lookup(op, {here, name});
+      if (!child.ok()) return child.error();
+      stack.push_back({*child, name});
+      descended = true;
+      break;
+    }
+    if (descended) continue;
+    const Level done = stack.back();
+    stack.pop_back();
+    if (stack.empty()) return {};
+    if (Result<void> removed =
+            fs.Remove(op, {stack.back().node, done.name}, FileType::kDirectory);
+        !removed.ok()) {
+      return removed;
+    }
+  }
+  return {};
+}
+
+// work/ inside the work directory: made anew, mode 0. Errors: kInval left by a volatile mount.
+Result<NodeId> PrepareWork(const OpContext& op, FileSystem& fs, NodeId workdir) {
+  Result<NodeId> old = fs.Lookup(op, {workdir, "work"});
+  if (old.ok()) {
+    Result<NodeId> incompat = fs.Lookup(op, {*old, "incompat"});
+    if (incompat.ok() && fs.Lookup(op, {*incompat, "volatile"}).ok()) return Errno::kInval;
+    Result<Stat> stat = fs.GetAttr(op, *old);
+    if (!stat.ok()) return stat.error();
+    if (stat->type == FileType::kDirectory) {
+      if (Result<void> emptied = EmptyDirectory(op, fs, *old); !emptied.ok()) {
+        return emptied.error();
+      }
+    }
+    if (Result<void> removed = fs.Remove(op, {workdir, "work"}, stat->type); !removed.ok()) {
+      return removed.error();
+    }
+  }
+  return fs.Create(op, {workdir, "work"}, {.type = FileType::kDirectory, .mode = 0});
+}
+
+Result<void> MarkVolatile(const OpContext& op, FileSystem& fs, NodeId work) {
+  NodeId dir = work;
+  for (const std::string_view name : {"incompat", "volatile"}) {
+    Result<NodeId> made =
+        fs.Create(op, {dir, name}, {.type = FileType::kDirectory, .mode = 0755});
+    if (!made.ok()) return made.error();
+    dir = *made;
+  }
+  return {};
+}
+
+// 16 bytes with the form of a random UUID, a function of the upper directory.
+std::string MakeUuid(const Stat& upper) {
+  std::string uuid;
+  std::uint64_t state = upper.dev * 0x9e3779b97f4a7c15U + upper.node.value;
+  for (int word = 0; word < 2; ++word) {
+    state += 0x9e3779b97f4a7c15U;
+    std::uint64_t mixed = state;
+    mixed = (mixed ^ (mixed >> 30U)) * 0xbf58476d1ce4e5b9U;
+    mixed = (mixed ^ (mixed >> 27U)) * 0x94d049bb133111ebU;
+    mixed ^= mixed >> 31U;
+    for (int byte = 0; byte < 8; ++byte) {
+      uuid += static_cast<char>((mixed >> (8U * static_cast<unsigned>(byte))) & 0xffU);
+    }
+  }
+  uuid[6] = static_cast<char>((uuid[6] & 0x0f) | 0x40);
+  uuid[8] = static_cast<char>((uuid[8] & 0x3f) | 0x80);
+  return uuid;
+}
+
+// uuid=auto writes one to an upper that was never used; uuid=on to any.
+Result<void> MarkUuid(const OpContext& op, const OverlayOptions& options,
+                      const OverlayConfig& config, const DirectoryRef& upper) {
+  if (options.uuid == UuidMode::kOff || options.uuid == UuidMode::kNull) return {};
+  if (ReadMark(op, *upper.fs, upper.node, config.marks.uuid).has_value()) return {};
+  const bool used = ReadMark(op, *upper.fs, upper.node, config.marks.impure).has_value();
+  if (used && options.uuid != UuidMode::kOn) return {};
+  Result<Stat> stat = upper.fs->GetAttr(op, upper.node);
+  if (!stat.ok()) return stat.error();
+  return upper.fs->SetXattr(op, upper.node, config.marks.uuid, MakeUuid(*stat), XattrMode::kSet);
+}
+
+std::uint64_t NextDevice() {
+  // Union devices count from a number no leaf file system reaches.
+  static std::atomic<std::uint64_t> next{std::uint64_t{1} << 40U};
+  return next++;
+}
+
+OverlayConfig MakeConfig(const OverlayOptions& options, const std::vector<Branch>& branches) {
+  OverlayConfig config;
+  if (options.userxattr) config.prefix = "user.overlay.";
+  config.marks = OverlayMarks(config.prefix);
+  config.redirect_create = options.redirect_dir == RedirectDir::kOn;
+  config.redirect_follow =
+      options.redirect_dir != RedirectDir::kNoFollow && !options.userxattr;
+  config.sync = !options.volatile_upper;
+  config.allow_offline_changes = !config.redirect_create;
+  config.kernel_quirks = options.kernel_quirks;
+  config.device = NextDevice();
+  for (const Branch& branch : branches) {
+    std::uint64_t device = 0;
+    for (std::size_t i = 0; i < config.pseudo_devices.size(); ++i) {
+      if (branches[i].fs == branch.fs) device = config.pseudo_devices[i];
+    }
+    config.pseudo_devices.push_back(device != 0 ? device : NextDevice());
+    if (branch.fs != branches.front().fs) config.same_fs = false;
+    if (branch.data_only) ++config.data_only_count;
+  }
+  return config;
+}
+
+std::vector<Branch> MakeBranches(const OverlayMount& mount) {
+  std::vector<Branch> branches;
+  const auto add = [&](const DirectoryRef& ref, BranchMode mode, bool data_only) {
+    branches.push_back({ref.fs, ref.node, mode, data_only, ref.name});
+  };
+  if (mount.upper.has_value()) add(*mount.upper, BranchMode::kReadWrite, false);
+  for (const DirectoryRef& lower : mount.lowers) add(lower, BranchMode::kReadOnly, false);
+  for (const DirectoryRef& lower : mount.data_only) add(lower, BranchMode::kReadOnly, true);
+  return branches;
+}
+
+// The writable half of a mount, in the kernel's order: what a later check refuses has its work
+// directory made already.
+Result<void> PrepareUpper(const OpContext& op, const OverlayMount& mount, UnionState& state) {
+  Result<NodeId> work = PrepareWork(op, *mount.work->fs, mount.work->node);
+  if (!work.ok()) return work.error();
+  state.work = *work;
+  if (!mount.options.volatile_upper) return {};
+  return MarkVolatile(op, *mount.work->fs, *work);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<UnionFs>> MountOverlay(const OpContext& caller, const OverlayMount& mount) {
+  const OpContext op = AsMounter(caller);
+  if (UnsupportedOverlayOption(mount).has_value()) return Errno::kOpNotSupp;
+  if (Result<void> checked = CheckLayers(op, mount); !checked.ok()) return checked.error();
+  auto state = std::make_unique<UnionState>();
+  state->branches = MakeBranches(mount);
+  state->has_writable = mount.upper.has_value();
+  state->read_only = mount.read_only || !state->has_writable;
+  auto dialect =
+      std::make_unique<OverlayDialect>(MakeConfig(mount.options, state->branches));
+  if (state->has_writable) {
+    Result<void> prepared = PrepareUpper(op, mount, *state);
+    if (!prepared.ok()) return prepared.error();
+  }
+  if (Result<void> checked = CheckDistinct(mount); !checked.ok()) return checked.error();
+  if (state->has_writable) {
+    Result<void> marked = MarkUuid(op, mount.options, dialect->config(), *mount.upper);
+    if (!marked.ok()) return marked.error();
+  }
+  if (Result<void> checked = CheckNested(mount); !checked.ok()) return checked.error();
+  Result<Resolution> root = dialect->ResolveRoot(op, *state);
+  if (!root.ok()) return root.error();
+  UnionNode& node = state->nodes.Add(FileType::kDirectory);
+  node.hits = root->hits;
+  node.has_writable = state->has_writable;
+  node.impure = root->impure;
+  node.may_hold_whiteouts = true;
+  node.xattr_whiteouts = root->xattr_whiteouts;
+  node.parent = node.id;
+  state->root = node.id;
+  const std::uint64_t device = dialect->config().device;
+  return std::make_unique<UnionFs>(std::move(state), std::move(dialect), device);
+}
+
+}  // namespace lamina

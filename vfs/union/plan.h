@@ -1,0 +1,107 @@
+// Plan: the branch operations that carry out one union call, decided before the first one runs.
+//
+// A Step is exactly one call on one branch FileSystem, so a crash point lies between any two.
+// Steps run in order. Each transaction of a plan is: prepare steps (undone when one of them or the
+// commit fails), one commit step (after it that transaction has happened), clean-up steps (failures
+// are left to the next mount). A copy-up of three parents and a whiteout is four transactions: a
+// failure in the fourth leaves the parents copied up, as in the kernel.
+#ifndef LAMINA_VFS_UNION_PLAN_H_
+#define LAMINA_VFS_UNION_PLAN_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lamina/fs/file_system.h"
+#include "lamina/union/branch.h"
+
+namespace lamina {
+
+enum class StepKind : std::uint8_t {
+  kCreate,         // a node at its final place
+  kCreateTemp,     // a node under a temporary name in the work directory
+  kCreateUnnamed,  // an unnamed regular file (O_TMPFILE)
+  kCopyData,       // body of a lower file into a new one
+  kSetAttr,
+  kSetXattr,
+  kDropXattr,
+  kSyncNode,
+  kLinkNode,     // one more name for a node
+  kLinkUnnamed,  // the first name for an unnamed file
+  kRemove,
+  kRename,
+};
+std::string_view StepKindName(StepKind kind);
+
+enum class StepPhase : std::uint8_t { kPrepare, kCommit, kCleanUp };
+
+// What a step works on: a node known now, the writable object a union node has when the step runs,
+// or a node that an earlier step of the plan makes.
+struct StepNode {
+  enum class Kind : std::uint8_t { kNone, kFixed, kWritableOf, kSlot };
+  Kind kind = Kind::kNone;
+  NodeId node;    // of the branch (kFixed) or of the union (kWritableOf)
+  int slot = -1;  // kSlot
+
+  static StepNode Fixed(NodeId branch_node) { return {Kind::kFixed, branch_node, -1}; }
+  static StepNode WritableOf(NodeId union_node) { return {Kind::kWritableOf, union_node, -1}; }
+  static StepNode Slot(int slot) { return {Kind::kSlot, {}, slot}; }
+  friend bool operator==(const StepNode&, const StepNode&) = default;
+};
+
+// A directory and a name; with a slot as directory: the temporary place of that slot.
+struct StepPlace {
+  StepNode dir;
+  std::string name;
+};
+
+struct Step {
+  StepKind kind{};
+  StepPhase phase = StepPhase::kPrepare;
+  BranchIndex branch = 0;
+  bool as_mounter = true;   // with the mounter's credentials, else the caller's
+  bool best_effort = false;  // a failure is ignored
+  StepNode node;
+  StepPlace place;
+  StepPlace to;  // kRename
+  RenameMode rename_mode = RenameMode::kReplace;
+  FileType type = FileType::kRegular;  // of what is made or removed
+  std::uint16_t mode = 0;
+  std::uint64_t rdev = 0;
+  std::string target;  // of a symlink
+  AttrChange change;
+  std::string key;
+  std::string value;
+  XattrMode xattr_mode = XattrMode::kSet;
+  BranchIndex source_branch = 0;  // kCopyData
+  NodeId source;
+  std::uint64_t length_bytes = 0;  // kCopyData: how much of the source at most
+  int result_slot = -1;            // where the made node is remembered
+  OpenFlags open_flags;            // kCreateUnnamed
+  HandleId handle;                 // kLinkUnnamed of a file the union holds open; 0: the slot's
+  NodeId copied_up;                // union node that this commit moves to the writable branch
+  NodeId redirects;                // union node whose redirect this mark is
+};
+
+struct Plan {
+  std::vector<Step> steps;
+  int slots = 0;
+  int made = -1;             // the slot of the object the call is about
+  bool made_opaque = false;  // it bears the opaque mark
+  // The call fails with this after its steps: what the kernel finds out too late to have done
+  // nothing.
+  std::optional<Errno> refusal;
+
+  int NewSlot() { return slots++; }
+  Step& Add(StepKind kind, StepPhase phase) {
+    Step& step = steps.emplace_back();
+    step.kind = kind;
+    step.phase = phase;
+    return step;
+  }
+};
+
+}  // namespace lamina
+#endif  // LAMINA_VFS_UNION_PLAN_H_

@@ -1,0 +1,45 @@
+// Resolution: everything known about one name in a union. The answer of the pure half of a call;
+// printable and comparable, so that explain and the tests read what the union itself used.
+#ifndef LAMINA_VFS_UNION_RESOLUTION_H_
+#define LAMINA_VFS_UNION_RESOLUTION_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/container/inlined_vector.h"
+#include "lamina/fs/file_system.h"
+#include "lamina/union/branch.h"
+
+namespace lamina {
+
+// One branch's object behind a name.
+struct Hit {
+  BranchIndex branch = 0;
+  NodeId node;
+  FileType type{};
+  friend bool operator==(const Hit&, const Hit&) = default;
+};
+
+using Hits = absl::InlinedVector<Hit, 3>;
+
+struct Resolution {
+  enum class Kind : std::uint8_t {
+    kAbsent,  // no branch has the name
+    kHidden,  // a whiteout hides it
+    kSingle,  // one branch shows it (a second hit of a non-directory is its copy-up origin)
+    kMerged,  // a directory shown from several branches
+  };
+  Kind kind = Kind::kAbsent;
+  Hits hits;                          // topmost first
+  bool whiteout_in_writable = false;  // the writable branch itself holds the whiteout
+  bool opaque = false;                // the topmost directory is opaque
+  bool xattr_whiteouts = false;       // a directory that may hold xattr whiteouts (opaque=x)
+  bool impure = false;                // the writable directory bears the impure mark
+  bool may_hold_whiteouts = false;    // its listing must be filtered
+  bool origin_missing = false;        // a merged writable directory without origin mark: repair it
+  bool metacopy = false;              // the writable file holds attributes only
+  std::string redirect;               // of the writable object
+};
+
+}  // namespace lamina
+#endif  // LAMINA_VFS_UNION_RESOLUTION_H_

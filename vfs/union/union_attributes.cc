@@ -1,0 +1,140 @@
+// UnionFs: attributes and xattrs. Reads go to the topmost object; changes copy up first.
+#include <algorithm>
+
+#include "lamina/union/union_fs.h"
+#include "vfs/union/union_body.h"
+
+namespace lamina {
+namespace {
+
+// Refused by the VFS before the file system is asked, hence without a copy-up.
+Result<void> CheckXattrKey(std::string_view key, FileType type) {
+  const bool user = key.substr(0, 5) == "user.";
+  if (user && type != FileType::kRegular && type != FileType::kDirectory) return Errno::kPerm;
+  return {};
+}
+
+}  // namespace
+
+Result<Stat> UnionFs::GetAttr(const OpContext& op, NodeId id) {
+  Result<UnionNode*> found = body_->FindNode(id);
+  if (!found.ok()) return found.error();
+  const UnionNode& node = **found;
+  const UnionState& state = *body_->state;
+  Result<Stat> stat = state.fs(node.top().branch).GetAttr(AsMounter(op), node.top().node);
+  if (!stat.ok()) return stat;
+  Result<StatIdentity> identity = body_->dialect->Identity(op, state, node, *stat);
+  if (!identity.ok()) return identity.error();
+  stat->node = id;
+  stat->ino = identity->ino;
+  stat->dev = identity->dev;
+  // Counting the subdirectories of a merged directory is not worth it, says the kernel.
+  if (node.type == FileType::kDirectory && node.hits.size() > 1) stat->nlink = 1;
+  return stat;
+}
+
+Result<void> UnionFs::SetAttr(const OpContext& op, NodeId id, const AttrChange& change) {
+  if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable;
+  Result<UnionNode*> found = body_->FindNode(id);
+  if (!found.ok()) return found.error();
+  UnionNode& node = **found;
+  if (change.size_bytes.has_value() && node.type != FileType::kRegular) {
+    return node.type == FileType::kDirectory ? Errno::kIsDir : Errno::kInval;
+  }
+  Plan plan;
+  if (Result<void> planned = body_->PlanWrite(
+          op, node, change.size_bytes.value_or(~std::uint64_t{0}), plan);
+      !planned.ok()) {
+    return planned;
+  }
+  Step& step = plan.Add(StepKind::kSetAttr, StepPhase::kCommit);
+  step.node = StepNode::WritableOf(id);
+  step.change = change;
+  step.as_mounter = false;
+  return body_->Apply(op, plan);
+}
+
+Result<void> UnionFs::Body::PlanWrite(const OpContext& op, UnionNode& node,
+                                      std::uint64_t limit_bytes, Plan& plan) const {
+  if (node.has_writable) return {};
+  if (node.dead && !dialect->CopiesUpUnnamed()) return Errno::kStale;
+  return dialect->PlanCopyUp(op, *state, node, limit_bytes, plan);
+}
+
+Result<std::string> UnionFs::ReadLink(const OpContext& op, NodeId id) {
+  Result<UnionNode*> found = body_->FindNode(id);
+  if (!found.ok()) return found.error();
+  const Hit& top = (*found)->top();
+  return body_->state->fs(top.branch).ReadLink(AsMounter(op), top.node);
+}
+
+Result<std::string> UnionFs::GetXattr(const OpContext& op, NodeId id, std::string_view key) {
+  Result<UnionNode*> found = body_->FindNode(id);
+  if (!found.ok()) return found.error();
+  const Hit& top = (*found)->top();
+  FileSystem& fs = body_->state->fs(top.branch);
+  return fs.GetXattr(AsMounter(op), top.node, body_->dialect->StoredXattr(key));
+}
+
+Result<std::vector<std::string>> UnionFs::ListXattr(const OpContext& op, NodeId id) {
+  Result<UnionNode*> found = body_->FindNode(id);
+  if (!found.ok()) return found.error();
+  const Hit& top = (*found)->top();
+  Result<std::vector<std::string>> stored =
+      body_->state->fs(top.branch).ListXattr(AsMounter(op), top.node);
+  if (!stored.ok()) return stored;
+  std::vector<std::string> shown;
+  for (const std::string& key : *stored) {
+    if (std::optional<std::string> name = body_->dialect->ShownXattr(key)) {
+      shown.push_back(*std::move(name));
+    }
+  }
+  std::sort(shown.begin(), shown.end());
+  return shown;
+}
+
+Result<void> UnionFs::SetXattr(const OpContext& op, NodeId id, std::string_view key,
+                               std::string_view value, XattrMode mode) {
+  if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable;
+  Result<UnionNode*> found = body_->FindNode(id);
+  if (!found.ok()) return found.error();
+  UnionNode& node = **found;
+  if (Result<void> allowed = CheckXattrKey(key, node.type); !allowed.ok()) return allowed;
+  Plan plan;
+  if (Result<void> planned = body_->PlanWrite(op, node, ~std::uint64_t{0}, plan);
+      !planned.ok()) {
+    return planned;
+  }
+  Step& step = plan.Add(StepKind::kSetXattr, StepPhase::kCommit);
+  step.node = StepNode::WritableOf(id);
+  step.key = body_->dialect->StoredXattr(key);
+  step.value = std::string(value);
+  step.xattr_mode = mode;
+  step.as_mounter = false;
+  return body_->Apply(op, plan);
+}
+
+Result<void> UnionFs::RemoveXattr(const OpContext& op, NodeId id, std::string_view key) {
+  if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable;
+  Result<UnionNode*> found = body_->FindNode(id);
+  if (!found.ok()) return found.error();
+  UnionNode& node = **found;
+  if (Result<void> allowed = CheckXattrKey(key, node.type); !allowed.ok()) return allowed;
+  if (!node.has_writable) {
+    // A key that is not there costs no copy-up.
+    Result<std::string> there = GetXattr(op, id, key);
+    if (!there.ok()) return there.error();
+  }
+  Plan plan;
+  if (Result<void> planned = body_->PlanWrite(op, node, ~std::uint64_t{0}, plan);
+      !planned.ok()) {
+    return planned;
+  }
+  Step& step = plan.Add(StepKind::kDropXattr, StepPhase::kCommit);
+  step.node = StepNode::WritableOf(id);
+  step.key = body_->dialect->StoredXattr(key);
+  step.as_mounter = false;
+  return body_->Apply(op, plan);
+}
+
+}  // namespace lamina

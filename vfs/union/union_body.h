@@ -1,0 +1,82 @@
+// The inside of UnionFs: state, dialect, open files.
+#ifndef LAMINA_VFS_UNION_UNION_BODY_H_
+#define LAMINA_VFS_UNION_UNION_BODY_H_
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "lamina/union/union_fs.h"
+#include "vfs/union/apply.h"
+#include "vfs/union/dialect.h"
+#include "vfs/union/union_state.h"
+
+namespace lamina {
+
+struct UnionHandle {
+  enum class Kind : std::uint8_t { kClosed, kPath, kFile, kDirectory, kMap };
+  Kind kind = Kind::kClosed;
+  std::uint32_t generation = 0;  // of the slot: a stale HandleId is kBadF
+  UnionNode* node = nullptr;
+  OpenFlags flags;
+  FileSystem* fs = nullptr;       // of the branch file behind it
+  HandleId real;
+  std::uint64_t copy_ups = 0;     // of the node when `real` was opened
+  bool direct = false;            // a directory whose only branch is passed through
+  std::shared_ptr<MergedListing> listing;
+};
+
+struct UnionFs::Body {
+  std::unique_ptr<UnionState> state;
+  std::unique_ptr<const Dialect> dialect;
+  std::uint64_t device = 0;
+  std::uint64_t next_temporary = 0;
+  std::uint64_t next_private_ino = 1;
+  std::uint64_t changes = 0;
+  std::vector<UnionHandle> handles;
+  std::vector<std::uint32_t> free_handles;
+
+  // ── Nodes and names ──
+  Result<UnionNode*> FindNode(NodeId id) const;
+  Result<UnionNode*> FindDirectory(NodeId id) const;
+  // The directory and component of `place`, with what the name means now.
+  // Errors: kStale, kNotDir, kNoEnt the directory is removed, kNameTooLong, what Resolve gives.
+  Result<NamedNode> FindName(const OpContext& op, Place place);
+  Result<UnionNode*> Instantiate(const OpContext& op, UnionNode& dir, std::string_view name,
+                                 const Resolution& found);
+  UnionNode& AddNode(FileType type);
+  // The name is gone from the union; the node goes too unless something keeps it.
+  void ForgetName(const OpContext& op, const NamedNode& named);
+  void EraseIfUnused(UnionNode& node);
+
+  // ── Changes ──
+  Result<void> CheckWritable() const { return state->read_only ? Result<void>(Errno::kRoFs)
+                                                               : Result<void>(); }
+  // The copy-up a change of `node` needs. kStale for a lower-only node that lost its name, unless
+  // the dialect imitates the kernel.
+  Result<void> PlanWrite(const OpContext& op, UnionNode& node, std::uint64_t limit_bytes,
+                         Plan& plan) const;
+  Result<void> Apply(const OpContext& op, const Plan& plan);
+  Result<UnionNode*> MakeNode(const OpContext& op, const NamedNode& place, const NewNode& node);
+  Result<void> CheckRename(const NamedNode& from, const NamedNode& to, RenameMode mode) const;
+  bool IsAncestor(const UnionNode& above, const UnionNode& below) const;
+  void MoveName(const OpContext& op, const NamedNode& from, const NamedNode& to,
+                RenameMode mode);
+
+  // ── Open files ──
+  HandleId NewHandle(UnionNode& node, UnionHandle::Kind kind, OpenFlags flags, FileSystem* fs,
+                     HandleId real);
+  Result<UnionHandle*> FindHandle(HandleId id);
+  // The handle, with a branch file that follows a copy-up made since.
+  Result<UnionHandle*> FindFile(const OpContext& op, HandleId id);
+  Result<DirCookie> ReadMerged(const OpContext& op, UnionHandle& handle, DirCookie from,
+                               absl::FunctionRef<bool(const DirEntry&)> visit);
+  Result<DirCookie> ReadDirect(const OpContext& op, UnionHandle& handle, DirCookie from,
+                               absl::FunctionRef<bool(const DirEntry&)> visit);
+  // Looks a listed name up as the kernel's readdir does, to learn its inode number or to drop it.
+  Result<void> CheckListed(const OpContext& op, UnionNode& dir, ListedEntry& entry);
+  Result<void> DropNeedlessImpure(const OpContext& op, UnionNode& dir);
+};
+
+}  // namespace lamina
+#endif  // LAMINA_VFS_UNION_UNION_BODY_H_

@@ -1,0 +1,153 @@
+// UnionFs: the questions explain, tree and the matchers ask. Nothing here changes a branch.
+#include "absl/strings/str_format.h"
+#include "lamina/base/check.h"
+#include "lamina/union/union_fs.h"
+#include "vfs/union/union_body.h"
+
+namespace lamina {
+namespace {
+
+std::string PlaceText(const StepPlace& place) {
+  if (place.dir.kind == StepNode::Kind::kSlot && place.name.empty()) return "workdir";
+  return place.name;
+}
+
+std::string StepText(const Step& step) {
+  const std::string kind(StepKindName(step.kind));
+  switch (step.kind) {
+    case StepKind::kSetXattr:
+    case StepKind::kDropXattr:
+      return absl::StrFormat("%s %s", kind, step.key);
+    case StepKind::kLinkNode:
+    case StepKind::kLinkUnnamed:
+      return absl::StrFormat("%s as %s", kind, PlaceText(step.to));
+    case StepKind::kRename:
+      return absl::StrFormat("%s %s to %s%s", kind, PlaceText(step.place), PlaceText(step.to),
+                             step.rename_mode == RenameMode::kExchange         ? " (exchange)"
+                             : step.rename_mode == RenameMode::kLeaveWhiteout ? " (whiteout)"
+                                                                              : "");
+    case StepKind::kCreate:
+    case StepKind::kRemove:
+      return absl::StrFormat("%s %s", kind, PlaceText(step.place));
+    case StepKind::kCreateTemp:
+      if (step.type == FileType::kCharDevice && step.rdev == 0) return "create whiteout in workdir";
+      return kind;
+    case StepKind::kCreateUnnamed:
+    case StepKind::kCopyData:
+    case StepKind::kSetAttr:
+    case StepKind::kSyncNode:
+      return kind;
+  }
+  return kind;
+}
+
+std::vector<PlannedStep> Describe(const Plan& plan) {
+  std::vector<PlannedStep> steps;
+  for (const Step& step : plan.steps) {
+    PlannedStep& described = steps.emplace_back();
+    described.text = StepText(step);
+    described.branch = step.branch;
+    described.commit = step.phase == StepPhase::kCommit;
+    described.clean_up = step.phase == StepPhase::kCleanUp;
+    if (step.kind == StepKind::kCopyData) described.bytes_copied = step.length_bytes;
+  }
+  return steps;
+}
+
+}  // namespace
+
+Result<BranchIndex> UnionFs::SourceBranch(NodeId id) const {
+  Result<UnionNode*> node = body_->FindNode(id);
+  if (!node.ok()) return node.error();
+  return (*node)->top().branch;
+}
+
+Result<std::vector<std::pair<BranchIndex, NodeId>>> UnionFs::BranchNodes(NodeId id) const {
+  Result<UnionNode*> node = body_->FindNode(id);
+  if (!node.ok()) return node.error();
+  std::vector<std::pair<BranchIndex, NodeId>> nodes;
+  for (const Hit& hit : (*node)->hits) nodes.emplace_back(hit.branch, hit.node);
+  return nodes;
+}
+
+Result<NameFindings> UnionFs::FindInBranches(const OpContext& caller, Place place) {
+  const OpContext op = AsMounter(caller);
+  Result<UnionNode*> found = body_->FindDirectory(place.dir);
+  if (!found.ok()) return found.error();
+  const UnionNode& dir = **found;
+  const UnionState& state = *body_->state;
+  NameFindings findings;
+  Result<Resolution> resolution = body_->dialect->Resolve(op, state, dir, place.name);
+  const Hits shown = resolution.ok() ? resolution->hits : Hits();
+  bool ended = false;
+  for (std::size_t i = 0; i < state.branches.size(); ++i) {
+    BranchFinding& finding = findings.branches.emplace_back();
+    finding.branch = static_cast<BranchIndex>(i);
+    finding.outcome = BranchFinding::Outcome::kNoDirectory;
+    const Hit* part = nullptr;
+    for (const Hit& hit : dir.hits) {
+      if (hit.branch == i) part = &hit;
+    }
+    const Hit* answer = nullptr;
+    for (const Hit& hit : shown) {
+      if (hit.branch == i) answer = &hit;
+    }
+    FileSystem& fs = state.fs(finding.branch);
+    Result<NodeId> node = Errno::kNoEnt;
+    if (part != nullptr) {
+      finding.outcome = BranchFinding::Outcome::kNoEntry;
+      node = fs.Lookup(op, {part->node, place.name});
+    }
+    // Through a redirect the object stands under another name.
+    if (answer != nullptr && (!node.ok() || *node != answer->node)) node = answer->node;
+    if (!node.ok()) continue;
+    Result<Stat> stat = fs.GetAttr(op, *node);
+    if (!stat.ok()) continue;
+    finding.stat = *stat;
+    body_->dialect->DescribeMarks(op, state, finding, *node, *stat);
+    const bool origin_only = answer != nullptr && answer != &shown.front() &&
+                             shown.front().type != FileType::kDirectory;
+    if (answer != nullptr && !origin_only) {
+      finding.outcome = BranchFinding::Outcome::kFound;
+      ended = ended || answer->type != FileType::kDirectory || finding.opaque;
+    } else if (finding.outcome == BranchFinding::Outcome::kWhiteout && !ended) {
+      ended = true;
+    } else {
+      finding.outcome = BranchFinding::Outcome::kHidden;
+    }
+  }
+  if (!resolution.ok()) {
+    findings.answer = resolution.error();
+  } else if (!resolution->hits.empty()) {
+    findings.answer = Lookup(caller, place);
+  }
+  return findings;
+}
+
+Result<std::vector<PlannedStep>> UnionFs::PlanOfCopyUp(const OpContext& op, NodeId id,
+                                                       std::uint64_t limit_bytes) {
+  Result<UnionNode*> node = body_->FindNode(id);
+  if (!node.ok()) return node.error();
+  Plan plan;
+  if (Result<void> planned = body_->PlanWrite(op, **node, limit_bytes, plan); !planned.ok()) {
+    return planned.error();
+  }
+  return Describe(plan);
+}
+
+Result<std::vector<PlannedStep>> UnionFs::PlanOfRemove(const OpContext& op, Place place,
+                                                       FileType expected) {
+  if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable.error();
+  Result<NamedNode> named = body_->FindName(op, place);
+  if (!named.ok()) return named.error();
+  if (named->node == nullptr) return Errno::kNoEnt;
+  const bool directory = named->node->type == FileType::kDirectory;
+  if (directory && expected != FileType::kDirectory) return Errno::kIsDir;
+  if (!directory && expected == FileType::kDirectory) return Errno::kNotDir;
+  Plan plan;
+  Result<void> planned = body_->dialect->PlanHide(op, *body_->state, *named, plan);
+  if (!planned.ok()) return planned.error();
+  return Describe(plan);
+}
+
+}  // namespace lamina

@@ -1,0 +1,200 @@
+// UnionFs: open files. A handle keeps a branch file; one opened before a copy-up follows it at its
+// next use (since Linux 4.19), a mapping never does.
+#include <utility>
+
+#include "lamina/store/paged_bytes.h"
+#include "lamina/union/union_fs.h"
+#include "vfs/union/union_body.h"
+
+namespace lamina {
+
+HandleId UnionFs::Body::NewHandle(UnionNode& node, UnionHandle::Kind kind, OpenFlags flags,
+                                  FileSystem* fs, HandleId real) {
+  std::uint32_t index = 0;
+  if (free_handles.empty()) {
+    index = static_cast<std::uint32_t>(handles.size());
+    handles.emplace_back();
+  } else {
+    index = free_handles.back();
+    free_handles.pop_back();
+  }
+  UnionHandle& handle = handles[index];
+  const std::uint32_t generation = handle.generation + 1;
+  handle = UnionHandle{};
+  handle.kind = kind;
+  handle.generation = generation;
+  handle.node = &node;
+  handle.flags = flags;
+  handle.fs = fs;
+  handle.real = real;
+  handle.copy_ups = node.copy_ups;
+  ++node.handles;
+  return HandleId{(std::uint64_t{generation} << 32U) | (index + 1U)};
+}
+
+Result<UnionHandle*> UnionFs::Body::FindHandle(HandleId id) {
+  const std::uint64_t slot = id.value & 0xffffffffU;
+  if (slot == 0 || slot > handles.size()) return Errno::kBadF;
+  UnionHandle& handle = handles[slot - 1];
+  if (handle.kind == UnionHandle::Kind::kClosed || handle.generation != id.value >> 32U) {
+    return Errno::kBadF;
+  }
+  return &handle;
+}
+
+Result<UnionHandle*> UnionFs::Body::FindFile(const OpContext& op, HandleId id) {
+  Result<UnionHandle*> found = FindHandle(id);
+  if (!found.ok()) return found;
+  UnionHandle& handle = **found;
+  if (handle.kind != UnionHandle::Kind::kFile || handle.copy_ups == handle.node->copy_ups) {
+    return found;
+  }
+  OpenFlags flags = handle.flags;
+  flags.truncate = false;
+  const Hit& top = handle.node->top();
+  FileSystem& fs = state->fs(top.branch);
+  Result<HandleId> real = fs.Open(AsMounter(op), top.node, flags);
+  if (!real.ok()) return real.error();
+  handle.fs->Close(handle.real);
+  handle.fs = &fs;
+  handle.real = *real;
+  handle.copy_ups = handle.node->copy_ups;
+  return &handle;
+}
+
+Result<HandleId> UnionFs::Open(const OpContext& op, NodeId id, OpenFlags flags) {
+  Result<UnionNode*> found = body_->FindNode(id);
+  if (!found.ok()) return found.error();
+  UnionNode& node = **found;
+  const bool writes = flags.access == Access::kWrite || flags.access == Access::kReadWrite;
+  UnionHandle::Kind kind = UnionHandle::Kind::kFile;
+  if (flags.access == Access::kPath) {
+    kind = UnionHandle::Kind::kPath;
+  } else if (node.type == FileType::kDirectory) {
+    if (writes || flags.truncate) return Errno::kIsDir;
+    kind = UnionHandle::Kind::kDirectory;
+  } else if (node.type == FileType::kRegular && (writes || flags.truncate)) {
+    if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable.error();
+    Plan plan;
+    const std::uint64_t limit = flags.truncate ? 0 : ~std::uint64_t{0};
+    if (Result<void> planned = body_->PlanWrite(op, node, limit, plan); !planned.ok()) {
+      return planned.error();
+    }
+    if (flags.truncate) {
+      Step& truncate = plan.Add(StepKind::kSetAttr, StepPhase::kCommit);
+      truncate.node = StepNode::WritableOf(id);
+      truncate.change.size_bytes = 0;
+      truncate.as_mounter = false;
+    }
+    if (Result<void> done = body_->Apply(op, plan); !done.ok()) return done.error();
+  }
+  OpenFlags real_flags = flags;
+  real_flags.truncate = false;
+  FileSystem& fs = body_->state->fs(node.top().branch);
+  Result<HandleId> real = fs.Open(AsMounter(op), node.top().node, real_flags);
+  if (!real.ok()) return real.error();
+  const HandleId handle = body_->NewHandle(node, kind, flags, &fs, *real);
+  if (kind == UnionHandle::Kind::kDirectory) {
+    (*body_->FindHandle(handle))->direct = body_->dialect->ListsBranchDirectly(node);
+  }
+  return handle;
+}
+
+void UnionFs::Close(HandleId id) {
+  Result<UnionHandle*> found = body_->FindHandle(id);
+  if (!found.ok()) return;
+  UnionHandle& handle = **found;
+  handle.fs->Close(handle.real);
+  UnionNode& node = *handle.node;
+  handle.kind = UnionHandle::Kind::kClosed;
+  handle.node = nullptr;
+  handle.real = HandleId{};
+  handle.listing.reset();
+  body_->free_handles.push_back(static_cast<std::uint32_t>((id.value & 0xffffffffU) - 1));
+  if (--node.handles > 0) return;
+  if (node.writable_pin.value != 0) {
+    body_->state->fs(0).Close(std::exchange(node.writable_pin, HandleId{}));
+  }
+  body_->EraseIfUnused(node);
+}
+
+Result<std::size_t> UnionFs::Read(const OpContext& op, HandleId id, std::uint64_t offset,
+                                  MutableBytes into) {
+  Result<UnionHandle*> handle = body_->FindFile(op, id);
+  if (!handle.ok()) return handle.error();
+  return (*handle)->fs->Read(op, (*handle)->real, offset, into);
+}
+
+Result<std::size_t> UnionFs::Write(const OpContext& op, HandleId id, std::uint64_t offset,
+                                   Bytes from) {
+  Result<UnionHandle*> handle = body_->FindFile(op, id);
+  if (!handle.ok()) return handle.error();
+  return (*handle)->fs->Write(op, (*handle)->real, offset, from);
+}
+
+Result<void> UnionFs::Allocate(const OpContext& op, HandleId id, std::uint64_t offset,
+                               std::uint64_t length, AllocateMode mode) {
+  Result<UnionHandle*> handle = body_->FindFile(op, id);
+  if (!handle.ok()) return handle.error();
+  return (*handle)->fs->Allocate(op, (*handle)->real, offset, length, mode);
+}
+
+Result<std::uint64_t> UnionFs::Seek(const OpContext& op, HandleId id, std::uint64_t offset,
+                                    SeekKind kind) {
+  Result<UnionHandle*> handle = body_->FindFile(op, id);
+  if (!handle.ok()) return handle.error();
+  return (*handle)->fs->Seek(op, (*handle)->real, offset, kind);
+}
+
+Result<std::uint64_t> UnionFs::Clone(const OpContext& op, HandleId source,
+                                     std::uint64_t source_offset, HandleId target,
+                                     std::uint64_t target_offset, std::uint64_t length) {
+  Result<UnionHandle*> from = body_->FindFile(op, source);
+  if (!from.ok()) return from.error();
+  Result<UnionHandle*> to = body_->FindFile(op, target);
+  if (!to.ok()) return to.error();
+  if ((*from)->fs != (*to)->fs) return Errno::kXDev;
+  return (*from)->fs->Clone(op, (*from)->real, source_offset, (*to)->real, target_offset, length);
+}
+
+Result<std::shared_ptr<const PagedBytes>> UnionFs::ShareContent(const OpContext& op, HandleId id) {
+  Result<UnionHandle*> handle = body_->FindFile(op, id);
+  if (!handle.ok()) return handle.error();
+  return (*handle)->fs->ShareContent(op, (*handle)->real);
+}
+
+Result<void> UnionFs::AdoptContent(const OpContext& op, HandleId id,
+                                   std::shared_ptr<const PagedBytes> content) {
+  Result<UnionHandle*> handle = body_->FindFile(op, id);
+  if (!handle.ok()) return handle.error();
+  return (*handle)->fs->AdoptContent(op, (*handle)->real, std::move(content));
+}
+
+Result<HandleId> UnionFs::Map(const OpContext& op, HandleId id, MapMode mode) {
+  Result<UnionHandle*> handle = body_->FindFile(op, id);
+  if (!handle.ok()) return handle.error();
+  FileSystem* fs = (*handle)->fs;
+  Result<HandleId> mapped = fs->Map(op, (*handle)->real, mode);
+  if (!mapped.ok()) return mapped.error();
+  UnionNode& node = *(*handle)->node;
+  const OpenFlags flags = (*handle)->flags;
+  return body_->NewHandle(node, UnionHandle::Kind::kMap, flags, fs, *mapped);
+}
+
+Result<void> UnionFs::Sync(const OpContext& op, HandleId id, SyncMode mode) {
+  Result<UnionHandle*> handle = body_->FindFile(op, id);
+  if (!handle.ok()) return handle.error();
+  const UnionState& state = *body_->state;
+  // What was never copied up has nothing to write back.
+  if (!state.has_writable || (*handle)->fs != &state.fs(0)) return {};
+  return (*handle)->fs->Sync(op, (*handle)->real, mode);
+}
+
+Result<void> UnionFs::SyncAll(const OpContext& op) {
+  if (!body_->state->has_writable) return {};
+  return body_->state->fs(0).SyncAll(op);
+}
+
+Result<FsSpace> UnionFs::GetSpace(const OpContext& op) { return body_->state->fs(0).GetSpace(op); }
+
+}  // namespace lamina

@@ -1,0 +1,399 @@
+#include "lamina/union/union_fs.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "lamina/base/check.h"
+#include "vfs/union/union_body.h"
+
+namespace lamina {
+
+OpContext AsMounter(const OpContext& op) {
+  static const Credentials& mounter = *new Credentials(RootCredentials());
+  return OpContext{mounter, op.now, op.probe};
+}
+
+UnionFs::UnionFs(std::unique_ptr<UnionState> state, std::unique_ptr<const Dialect> dialect,
+                 std::uint64_t device)
+    : body_(std::make_unique<Body>()) {
+  body_->state = std::move(state);
+  body_->dialect = std::move(dialect);
+  body_->device = device;
+}
+
+UnionFs::~UnionFs() {
+  for (UnionHandle& handle : body_->handles) {
+    if (handle.real.value != 0) handle.fs->Close(handle.real);
+    if (handle.node != nullptr && handle.node->writable_pin.value != 0) {
+      body_->state->fs(0).Close(std::exchange(handle.node->writable_pin, HandleId{}));
+    }
+  }
+}
+
+NodeId UnionFs::root() const { return body_->state->root; }
+
+FsLimits UnionFs::limits() const {
+  const UnionState& state = *body_->state;
+  FsLimits limits = state.fs(0).limits();
+  limits.name_max = 0;
+  limits.stacking_depth = 0;
+  for (const Branch& branch : state.branches) {
+    const FsLimits each = branch.fs->limits();
+    limits.name_max = std::max(limits.name_max, each.name_max);
+    limits.stacking_depth = std::max(limits.stacking_depth, each.stacking_depth);
+  }
+  ++limits.stacking_depth;
+  limits.read_only = state.read_only;
+  return limits;
+}
+
+bool UnionFs::frozen() const { return false; }
+
+std::uint64_t UnionFs::change_count() const {
+  std::uint64_t count = body_->changes;
+  for (const Branch& branch : body_->state->branches) count += branch.fs->change_count();
+  return count;
+}
+
+const std::vector<Branch>& UnionFs::branches() const { return body_->state->branches; }
+std::string_view UnionFs::dialect_name() const { return body_->dialect->name(); }
+
+// ── Nodes and names ────────────────────────────────────────────────────────────────────────────
+
+Result<UnionNode*> UnionFs::Body::FindNode(NodeId id) const {
+  UnionNode* node = state->nodes.Find(id);
+  if (node == nullptr) return Errno::kStale;
+  return node;
+}
+
+Result<UnionNode*> UnionFs::Body::FindDirectory(NodeId id) const {
+  Result<UnionNode*> node = FindNode(id);
+  if (!node.ok()) return node;
+  if ((*node)->type != FileType::kDirectory) return Errno::kNotDir;
+  return node;
+}
+
+UnionNode& UnionFs::Body::AddNode(FileType type) {
+  UnionNode& node = state->nodes.Add(type);
+  if (type == FileType::kDirectory) node.private_ino = next_private_ino++;
+  return node;
+}
+
+Result<NamedNode> UnionFs::Body::FindName(const OpContext& op, Place place) {
+  Result<UnionNode*> dir = FindDirectory(place.dir);
+  if (!dir.ok()) return dir.error();
+  NamedNode named{*dir, place.name, nullptr, false};
+  if ((*dir)->dead) return Errno::kNoEnt;
+  if (UnionNode* cached = state->names.Find(place.dir, place.name); cached != nullptr) {
+    op.probe.Emit([&] {
+      return Event{.kind = EventKind::kNameCacheHit,
+                   .branch = cached->top().branch,
+                   .subject = cached->id.value,
+                   .name = place.name};
+    });
+    named.node = cached;
+    return named;
+  }
+  for (const Branch& branch : state->branches) {
+    if (place.name.size() <= branch.fs->limits().name_max) break;
+    if (&branch == &state->branches.back()) return Errno::kNameTooLong;
+  }
+  Result<Resolution> found = dialect->Resolve(op, *state, **dir, place.name);
+  if (!found.ok()) return found.error();
+  if (found->hits.empty()) {
+    named.whiteout_in_writable = found->whiteout_in_writable;
+    return named;
+  }
+  Result<UnionNode*> node = Instantiate(op, **dir, place.name, *found);
+  if (!node.ok()) return node.error();
+  named.node = *node;
+  return named;
+}
+
+namespace {
+
+// A node known under the same key must have the same objects, or two names claim one origin.
+bool SameObjects(const UnionNode& node, bool has_writable, const Hits& hits) {
+  const Hit* lower = hits.size() > (has_writable ? 1U : 0U) ? &hits[has_writable ? 1 : 0] : nullptr;
+  if (node.type == FileType::kDirectory) {
+    if (lower == nullptr && node.lower_count() > 0) return false;
+    if (!has_writable && node.has_writable) return false;
+  }
+  if (lower != nullptr && node.lower_count() > 0 && node.first_lower()->node != lower->node) {
+    return false;
+  }
+  return !has_writable || (node.has_writable && node.top().node == hits.front().node);
+}
+
+}  // namespace
+
+Result<UnionNode*> UnionFs::Body::Instantiate(const OpContext& op, UnionNode& dir,
+                                              std::string_view name, const Resolution& found) {
+  if (found.origin_missing) {
+    Plan repair;
+    dialect->PlanRepair(op, *state, dir, found, repair);
+    if (Result<void> repaired = Apply(op, repair); !repaired.ok()) return repaired.error();
+  }
+  const bool has_writable = state->has_writable && found.hits.front().branch == 0;
+  Result<std::optional<NodeKey>> key = dialect->IdentityKey(op, *state, found);
+  if (!key.ok()) return key.error();
+  if (key->has_value()) {
+    if (UnionNode* known = state->nodes.FindByKey(**key); known != nullptr) {
+      if (!SameObjects(*known, has_writable, found.hits)) return Errno::kStale;
+      known->dead = false;
+      state->names.Insert(dir.id, name, *known);
+      return known;
+    }
+  }
+  UnionNode& node = AddNode(found.hits.front().type);
+  node.parent = dir.id;
+  node.name = std::string(name);
+  node.hits = found.hits;
+  node.has_writable = has_writable;
+  node.opaque = found.opaque;
+  node.impure = found.impure;
+  node.may_hold_whiteouts = found.may_hold_whiteouts;
+  node.xattr_whiteouts = found.xattr_whiteouts;
+  node.metacopy = found.metacopy;
+  node.redirect = found.redirect;
+  if (key->has_value()) state->nodes.SetKey(node, **key);
+  state->names.Insert(dir.id, name, node);
+  return &node;
+}
+
+void UnionFs::Body::ForgetName(const OpContext& op, const NamedNode& named) {
+  UnionNode& node = *named.node;
+  state->names.Erase(named.dir->id, named.name);
+  bool gone = node.type == FileType::kDirectory || node.names == 0;
+  if (gone && node.has_writable && node.type != FileType::kDirectory) {
+    // Hard links that nobody looked up yet keep it.
+    Result<Stat> stat = state->fs(0).GetAttr(op, node.top().node);
+    gone = !stat.ok() || stat->nlink == 0;
+  }
+  node.dead = gone;
+  EraseIfUnused(node);
+}
+
+void UnionFs::Body::EraseIfUnused(UnionNode& node) {
+  if (node.dead && node.handles == 0 && node.names == 0) state->nodes.Erase(node);
+}
+
+Result<NodeId> UnionFs::Lookup(const OpContext& op, Place place) {
+  Result<NamedNode> named = body_->FindName(op, place);
+  if (!named.ok()) return named.error();
+  if (named->node == nullptr) return Errno::kNoEnt;
+  return named->node->id;
+}
+
+// ── Changes of names ───────────────────────────────────────────────────────────────────────────
+
+Result<void> UnionFs::Body::Apply(const OpContext& op, const Plan& plan) {
+  if (plan.steps.empty()) return {};
+  ++changes;
+  Application application(op, *state, plan, next_temporary);
+  return application.Run();
+}
+
+Result<UnionNode*> UnionFs::Body::MakeNode(const OpContext& op, const NamedNode& place,
+                                           const NewNode& node) {
+  Plan plan;
+  if (Result<void> planned = dialect->PlanCreate(op, *state, place, node, plan); !planned.ok()) {
+    return planned.error();
+  }
+  ++changes;
+  Application application(op, *state, plan, next_temporary);
+  if (Result<void> done = application.Run(); !done.ok()) return done.error();
+  UnionNode& made = AddNode(node.type);
+  made.parent = place.dir->id;
+  made.name = std::string(place.name);
+  made.hits.push_back({0, application.slot_node(plan.made), node.type});
+  made.has_writable = true;
+  made.opaque = plan.made_opaque;
+  state->nodes.SetKey(made, NodeKey{&state->fs(0), made.top().node});
+  state->names.Insert(place.dir->id, place.name, made);
+  ++place.dir->version;
+  return &made;
+}
+
+Result<NodeId> UnionFs::Create(const OpContext& op, Place place, const NewNode& node) {
+  if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable.error();
+  Result<NamedNode> named = body_->FindName(op, place);
+  if (!named.ok()) return named.error();
+  if (named->node != nullptr) return Errno::kExist;
+  Result<UnionNode*> made = body_->MakeNode(op, *named, node);
+  if (!made.ok()) return made.error();
+  return (*made)->id;
+}
+
+Result<Opened> UnionFs::CreateOpen(const OpContext& op, Place place, const NewNode& node,
+                                   OpenFlags flags) {
+  Result<NodeId> made = Create(op, place, node);
+  if (!made.ok()) return made.error();
+  flags.truncate = false;
+  Result<HandleId> handle = Open(op, *made, flags);
+  if (!handle.ok()) return handle.error();
+  return Opened{*made, *handle};
+}
+
+Result<Opened> UnionFs::CreateUnnamed(const OpContext& op, NodeId dir, const NewNode& node,
+                                      OpenFlags flags) {
+  if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable.error();
+  Result<UnionNode*> parent = body_->FindDirectory(dir);
+  if (!parent.ok()) return parent.error();
+  if ((*parent)->dead) return Errno::kNoEnt;
+  Plan plan;
+  Result<void> planned =
+      body_->dialect->PlanCopyUp(op, *body_->state, **parent, ~std::uint64_t{0}, plan);
+  if (!planned.ok()) return planned.error();
+  plan.made = plan.NewSlot();
+  Step& make = plan.Add(StepKind::kCreateUnnamed, StepPhase::kCommit);
+  make.place.dir = StepNode::WritableOf(dir);
+  make.mode = node.mode;
+  make.as_mounter = false;
+  make.result_slot = plan.made;
+  make.open_flags = flags;
+  ++body_->changes;
+  Application application(op, *body_->state, plan, body_->next_temporary);
+  if (Result<void> done = application.Run(); !done.ok()) return done.error();
+  UnionNode& made = body_->AddNode(FileType::kRegular);
+  made.parent = dir;
+  made.hits.push_back({0, application.slot_node(plan.made), FileType::kRegular});
+  made.has_writable = true;
+  made.dead = true;
+  body_->state->nodes.SetKey(made, NodeKey{&body_->state->fs(0), made.top().node});
+  const HandleId handle =
+      body_->NewHandle(made, UnionHandle::Kind::kFile, flags, &body_->state->fs(0),
+                       application.TakeHandle(plan.made));
+  return Opened{made.id, handle};
+}
+
+Result<void> UnionFs::Link(const OpContext& op, NodeId node, Place place) {
+  if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable;
+  Result<UnionNode*> found = body_->FindNode(node);
+  if (!found.ok()) return found.error();
+  Result<NamedNode> named = body_->FindName(op, place);
+  if (!named.ok()) return named.error();
+  if (named->node != nullptr) return Errno::kExist;
+  if ((*found)->type == FileType::kDirectory) return Errno::kPerm;
+  if ((*found)->dead) return Errno::kNoEnt;
+  Plan plan;
+  Result<void> planned =
+      body_->dialect->PlanLink(op, *body_->state, **found, HandleId{}, *named, plan);
+  if (!planned.ok()) return planned;
+  // The new name is not cached: looking it up decides anew what its lower object is.
+  Result<void> done = body_->Apply(op, plan);
+  if (done.ok()) ++named->dir->version;
+  return done;
+}
+
+Result<void> UnionFs::LinkHandle(const OpContext& op, HandleId handle, Place place) {
+  if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable;
+  Result<UnionHandle*> file = body_->FindHandle(handle);
+  if (!file.ok()) return file.error();
+  UnionNode& node = *(*file)->node;
+  if (!node.dead) return Link(op, node.id, place);
+  Result<NamedNode> named = body_->FindName(op, place);
+  if (!named.ok()) return named.error();
+  if (named->node != nullptr) return Errno::kExist;
+  if (node.type == FileType::kDirectory) return Errno::kPerm;
+  if (!node.has_writable) return Errno::kNoEnt;
+  Plan plan;
+  Result<void> planned =
+      body_->dialect->PlanLink(op, *body_->state, node, (*file)->real, *named, plan);
+  if (!planned.ok()) return planned;
+  if (Result<void> done = body_->Apply(op, plan); !done.ok()) return done;
+  node.dead = false;
+  node.parent = place.dir;
+  node.name = std::string(place.name);
+  ++named->dir->version;
+  return {};
+}
+
+Result<void> UnionFs::Remove(const OpContext& op, Place place, FileType expected) {
+  if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable;
+  Result<NamedNode> named = body_->FindName(op, place);
+  if (!named.ok()) return named.error();
+  if (named->node == nullptr) return Errno::kNoEnt;
+  const bool directory = named->node->type == FileType::kDirectory;
+  if (directory && expected != FileType::kDirectory) return Errno::kIsDir;
+  if (!directory && expected == FileType::kDirectory) return Errno::kNotDir;
+  Plan plan;
+  if (Result<void> planned = body_->dialect->PlanHide(op, *body_->state, *named, plan);
+      !planned.ok()) {
+    return planned;
+  }
+  if (Result<void> done = body_->Apply(op, plan); !done.ok()) return done;
+  ++named->dir->version;
+  body_->ForgetName(op, *named);
+  return {};
+}
+
+bool UnionFs::Body::IsAncestor(const UnionNode& above, const UnionNode& below) const {
+  const UnionNode* at = &below;
+  while (at != nullptr) {
+    if (at == &above) return true;
+    if (at->id == state->root) return false;
+    at = state->nodes.Find(at->parent);
+  }
+  return false;
+}
+
+Result<void> UnionFs::Body::CheckRename(const NamedNode& from, const NamedNode& to,
+                                        RenameMode mode) const {
+  if (from.node == nullptr) return Errno::kNoEnt;
+  if (mode == RenameMode::kNoReplace && to.node != nullptr) return Errno::kExist;
+  if (mode == RenameMode::kExchange && to.node == nullptr) return Errno::kNoEnt;
+  if (IsAncestor(*from.node, *to.dir)) return Errno::kInval;
+  if (to.node == nullptr) return {};
+  if (IsAncestor(*to.node, *from.dir)) {
+    return mode == RenameMode::kExchange ? Errno::kInval : Errno::kNotEmpty;
+  }
+  if (mode == RenameMode::kExchange) return {};
+  const bool from_directory = from.node->type == FileType::kDirectory;
+  const bool to_directory = to.node->type == FileType::kDirectory;
+  if (from_directory && !to_directory) return Errno::kNotDir;
+  if (!from_directory && to_directory) return Errno::kIsDir;
+  return {};
+}
+
+void UnionFs::Body::MoveName(const OpContext& op, const NamedNode& from, const NamedNode& to,
+                             RenameMode mode) {
+  const auto place = [&](UnionNode& node, const NamedNode& at) {
+    state->names.Insert(at.dir->id, at.name, node);
+    node.parent = at.dir->id;
+    node.name = std::string(at.name);
+  };
+  ++from.dir->version;
+  ++to.dir->version;
+  if (mode == RenameMode::kExchange) {
+    place(*from.node, to);
+    place(*to.node, from);
+    return;
+  }
+  if (to.node != nullptr) ForgetName(op, to);
+  state->names.Erase(from.dir->id, from.name);
+  place(*from.node, to);
+}
+
+Result<void> UnionFs::Rename(const OpContext& op, Place from_place, Place to_place,
+                             RenameMode mode) {
+  if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable;
+  Result<NamedNode> from = body_->FindName(op, from_place);
+  if (!from.ok()) return from.error();
+  Result<NamedNode> to = body_->FindName(op, to_place);
+  if (!to.ok()) return to.error();
+  if (mode != RenameMode::kLeaveWhiteout) {
+    if (Result<void> allowed = body_->CheckRename(*from, *to, mode); !allowed.ok()) return allowed;
+  }
+  if (from->node == nullptr) return Errno::kNoEnt;
+  if (from->node == to->node) return {};
+  Plan plan;
+  Result<void> planned =
+      body_->dialect->PlanRename(op, *body_->state, *from, *to, mode, plan);
+  if (!planned.ok()) return planned;
+  if (Result<void> done = body_->Apply(op, plan); !done.ok()) return done;
+  body_->MoveName(op, *from, *to, mode);
+  return {};
+}
+
+}  // namespace lamina
