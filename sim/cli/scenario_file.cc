@@ -1,0 +1,57 @@
+#include "sim/cli/scenario_file.h"
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "absl/strings/str_format.h"
+
+namespace lamina::cli {
+namespace {
+
+absl::StatusOr<std::string> ReadInput(const std::string& path) {
+  const bool standard = path == "-";
+  std::FILE* file = standard ? stdin : std::fopen(path.c_str(), "rb");
+  if (file == nullptr) {
+    return absl::NotFoundError(absl::StrFormat("%s: %s", path, std::strerror(errno)));
+  }
+  std::string text;
+  std::array<char, 1U << 16U> piece{};
+  for (;;) {
+    const std::size_t got = std::fread(piece.data(), 1, piece.size(), file);
+    text.append(piece.data(), got);
+    if (got < piece.size()) break;
+  }
+  const bool failed = std::ferror(file) != 0;
+  const int reason = errno;
+  if (!standard) std::fclose(file);
+  if (failed) return absl::NotFoundError(absl::StrFormat("%s: %s", path, std::strerror(reason)));
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<sim::Scenario> LoadScenario(const std::string& path, std::uint64_t seed) {
+  const absl::StatusOr<std::string> text = ReadInput(path);
+  if (!text.ok()) return text.status();
+  sim::ParseOptions options;
+  options.file = path;
+  options.seed = seed;
+  return sim::ParseScenario(*text, options);
+}
+
+std::string ShowSize(std::uint64_t size_bytes) {
+  static constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  std::uint64_t scale = 1;
+  while (unit + 1 < kUnits.size() && size_bytes / scale >= 1024) {
+    scale *= 1024;
+    ++unit;
+  }
+  if (size_bytes % scale == 0) return absl::StrFormat("%d %s", size_bytes / scale, kUnits[unit]);
+  return absl::StrFormat("%.1f %s", static_cast<double>(size_bytes) / static_cast<double>(scale),
+                         kUnits[unit]);
+}
+
+}  // namespace lamina::cli

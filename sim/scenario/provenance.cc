@@ -1,0 +1,127 @@
+// BranchSearch: which layer shows a path, found as an overlay does: from the top, one component
+// after the other, stopped by whiteouts, by files in the way and below opaque directories.
+#include <algorithm>
+
+#include "lamina/fs/file_system.h"
+#include "lamina/sim/scenario.h"
+
+namespace lamina::sim {
+namespace {
+
+enum class Finding : std::uint8_t {
+  kAbsent,    // look below
+  kBarred,    // nothing here, and a mark or a file hides what is below
+  kWhiteout,  // of the path itself
+  kFound,
+};
+
+struct Branch {
+  std::string label;  // U, L2, L1, D1
+  std::string name;   // of the layer
+  DirectoryRef directory;
+};
+
+std::vector<Branch> BranchesOf(const ScenarioMount& mount) {
+  std::vector<Branch> branches;
+  const auto name_at = [](const std::vector<std::string>& names, std::size_t i) {
+    return i < names.size() ? names[i] : std::string();
+  };
+  const OverlayMount& setup = mount.setup;
+  if (setup.upper) branches.push_back({"U", mount.upper_name.value_or(""), *setup.upper});
+  for (std::size_t i = 0; i < setup.lowers.size(); ++i) {
+    branches.push_back({'L' + std::to_string(setup.lowers.size() - i),
+                        name_at(mount.lower_names, i), setup.lowers[i]});
+  }
+  return branches;
+}
+
+std::vector<std::string> Components(std::string_view path) {
+  std::vector<std::string> out;
+  while (!path.empty()) {
+    const std::size_t slash = std::min(path.find('/'), path.size());
+    const std::string_view part = path.substr(0, slash);
+    path.remove_prefix(std::min(slash + 1, path.size()));
+    if (part.empty() || part == ".") continue;
+    if (part != "..") {
+      out.emplace_back(part);
+    } else if (!out.empty()) {
+      out.pop_back();
+    }
+  }
+  return out;
+}
+
+bool IsOpaque(const OpContext& op, FileSystem& fs, NodeId node) {
+  for (std::string_view key : {"trusted.overlay.opaque", "user.overlay.opaque"}) {
+    const Result<std::string> value = fs.GetXattr(op, node, key);
+    if (value.ok() && *value == "y") return true;
+  }
+  return false;
+}
+
+Finding Search(const DirectoryRef& directory, const std::vector<std::string>& components) {
+  const Credentials root = RootCredentials();
+  const OpContext op{root, kSimulationStart, Probe()};
+  FileSystem& fs = *directory.fs;
+  NodeId node = directory.node;
+  bool opaque = false;
+  for (std::size_t i = 0; i < components.size(); ++i) {
+    const Result<NodeId> child = fs.Lookup(op, {node, components[i]});
+    if (!child.ok()) {
+      if (child.error() == Errno::kNotDir) return Finding::kBarred;
+      return opaque ? Finding::kBarred : Finding::kAbsent;
+    }
+    const Result<Stat> stat = fs.GetAttr(op, *child);
+    if (!stat.ok()) return Finding::kBarred;
+    if (stat->type == FileType::kCharDevice && stat->rdev == 0) {
+      return i + 1 == components.size() ? Finding::kWhiteout : Finding::kBarred;
+    }
+    node = *child;
+    if (stat->type == FileType::kDirectory) opaque = opaque || IsOpaque(op, fs, node);
+  }
+  return Finding::kFound;
+}
+
+}  // namespace
+
+std::optional<std::string> BranchSearch::LayerOf(const ScenarioRun& run, std::string_view path) {
+  const ScenarioMount* mount = run.mount();
+  if (mount == nullptr) return std::nullopt;
+  const std::vector<std::string> components = Components(path);
+  for (const Branch& branch : BranchesOf(*mount)) {
+    const Finding finding = Search(branch.directory, components);
+    if (finding == Finding::kFound) return branch.name;
+    if (finding != Finding::kAbsent) return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::string BranchSearch::Column(const ScenarioRun& run, std::string_view path) {
+  const ScenarioMount* mount = run.mount();
+  if (mount == nullptr) return "";
+  const std::vector<std::string> components = Components(path);
+  std::string out;
+  for (const Branch& branch : BranchesOf(*mount)) {
+    if (!out.empty()) out += "  ";
+    out += branch.label;
+    const Finding finding = Search(branch.directory, components);
+    switch (finding) {
+      case Finding::kAbsent:
+        out += "·";
+        break;
+      case Finding::kBarred:
+        out += "✕";
+        break;
+      case Finding::kWhiteout:
+        out += "⊘";
+        break;
+      case Finding::kFound:
+        out += "●";
+        break;
+    }
+    if (finding != Finding::kAbsent) break;
+  }
+  return out;
+}
+
+}  // namespace lamina::sim
