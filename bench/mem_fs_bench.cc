@@ -27,7 +27,7 @@ std::vector<std::string> MakeNames(std::size_t count) {
   std::vector<std::string> names;
   names.reserve(count);
   for (std::size_t index = 0; index < count; ++index) {
-    names.push_back("file-" + std::to_string(index));
+    names.push_back(std::string("file-").append(std::to_string(index)));
   }
   return names;
 }
@@ -37,7 +37,7 @@ class Tree {
  public:
   explicit Tree(std::size_t directories) {
     for (std::size_t index = 0; index < directories; ++index) {
-      const std::string name = "d" + std::to_string(index);
+      const std::string name = std::to_string(index);
       directories_.push_back(*fs_.Create(op_, {fs_.root(), name}, kDirectory));
     }
   }

@@ -139,7 +139,7 @@ class RunCommand final : public Command {
   }
 
   int RunJson(const sim::Scenario& scenario) {
-    sim::ScenarioRun run(scenario, {});
+    sim::ScenarioRun run(scenario, {.columns = true});
     Json operations = Json::array();
     while (!run.AtEnd()) {
       const absl::StatusOr<sim::StepReport> step = run.Step();
@@ -184,7 +184,7 @@ class RunCommand final : public Command {
   }
 
   int RunForPeople(const sim::Scenario& scenario) {
-    sim::ScenarioRun run(scenario, {});
+    sim::ScenarioRun run(scenario, {.columns = true});
     if (!scenario.title.empty() && !quiet_) Print(scenario.title + '\n');
     std::size_t shown_failures = 0;
     while (!run.AtEnd()) {

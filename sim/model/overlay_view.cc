@@ -363,7 +363,11 @@ Result<ModelInode*> OverlayView::ChangeInSlot(int slot) {
 
 bool OverlayView::IsSlotSettled(int slot) const {
   const Slot& open = slots_.at(slot);
-  if (open.hidden) return !open.parent_gone && quirks_ == KernelQuirks::kOn;
+  if (open.hidden) {
+    // Kernel 6.18 brings the name of a hidden fifo back; nobody says that it should.
+    const bool regular = InSlot(slot).type == ModelType::kFile;
+    return regular && !open.parent_gone && quirks_ == KernelQuirks::kOn;
+  }
   if (!InSlot(slot).is_directory()) return true;
   return open.layer != kUpper || upper_.Links(open.ino) > 0;
 }

@@ -55,8 +55,12 @@ ModelInode* ModelTree::ByIno(ModelIno ino) {
 
 std::vector<std::string> ModelTree::NamesIn(const std::string& dir) const {
   std::vector<std::string> names;
-  for (const auto& [path, ino] : names_) {
-    if (path != "/" && ParentPath(path) == dir) names.push_back(LastName(path));
+  const std::string below = dir == "/" ? "/" : dir + "/";
+  for (auto at = names_.lower_bound(below); at != names_.end(); ++at) {
+    const std::string_view path = at->first;
+    if (!path.starts_with(below)) break;
+    const std::string_view name = path.substr(below.size());
+    if (!name.empty() && name.find('/') == std::string_view::npos) names.emplace_back(name);
   }
   return names;
 }

@@ -16,6 +16,8 @@
 
 namespace lamina::sim::internal {
 
+using Fd = Process::Fd;
+
 enum class TreeSide : std::uint8_t {
   kUpper,   // a layer: whiteouts are named, hard links get a class
   kMerged,  // a mounted tree: every entry shows its inode class

@@ -13,6 +13,8 @@
 
 namespace lamina::sim::internal {
 
+using Fd = Process::Fd;
+
 // Writes until nothing is left, at `offset` or at the file position: "OK N".
 // Errors: kInval a negative offset (unless there is nothing to write); what writing gives.
 Outcome WriteAll(const Call& call, Process& process, Fd fd, const std::string& bytes,

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "absl/strings/str_format.h"
+#include "lamina/fs/permission.h"
 #include "sim/scenario/file_calls.h"
 #include "sim/scenario/operation.h"
 #include "sim/scenario/text_form.h"
@@ -101,21 +102,32 @@ Outcome RunHsetxattr(const Call& call) {
   });
 }
 
-// linkat(2) from a handle of one mount to a path of another: the target is looked at first.
-Outcome LinkAcross(const Call& call) {
-  if (call.process->GetStat(call.text(1), LastLink::kKeep).ok()) return Errno::kExist;
+// linkat(2) from a handle of one target to a path of another. Layers of one file system are one
+// mount to the kernel; anything else is EXDEV, once the new name was looked at.
+Outcome LinkAcross(const Call& call, const HandleRecord& handle) {
   const std::string& path = call.text(1);
+  if (call.process->GetStat(path, LastLink::kKeep).ok()) return Errno::kExist;
   const std::size_t slash = path.rfind('/');
   const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   const Result<Stat> directory = call.process->GetStat(parent, LastLink::kFollow);
   if (!directory.ok()) return directory.error();
-  return Errno::kXDev;
+  FileSystem& fs = call.process->fs();
+  if (&handle.process->fs() != &fs) return Errno::kXDev;
+  const Result<void> allowed =
+      call.process->CheckPath(parent, kMayWrite | kMayExecute, LastLink::kFollow);
+  if (!allowed.ok()) return allowed;
+  const Result<Stat> stat = handle.process->Fstat(handle.fd);
+  if (!stat.ok()) return stat.error();
+  call.world.clock.Advance(Duration{1000});
+  const OpContext op{call.process->credentials(), call.world.clock.now(), Probe()};
+  const std::string_view name = std::string_view(path).substr(slash + 1);
+  return fs.Link(op, stat->node, {directory->node, name});
 }
 
 Outcome RunHlink(const Call& call) {
   HandleRecord* handle = HandleOf(call, 0);
   if (handle == nullptr) return Errno::kBadF;
-  if (handle->process != call.process) return LinkAcross(call);
+  if (handle->process != call.process) return LinkAcross(call, *handle);
   return handle->process->LinkOpenFile(handle->fd, call.text(1));
 }
 

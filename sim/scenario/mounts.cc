@@ -203,8 +203,7 @@ Outcome World::Mount(const std::string& point, const MountText& text, const Scen
   if (const Result<void> free = Occupy(*setup, *record->tree); !free.ok()) return free;
   clock.Advance(Duration{1000});
   const Credentials root = RootCredentials();
-  Result<std::unique_ptr<UnionFs>> fs =
-      MountOverlay(OpContext{root, clock.now(), Probe()}, *setup);
+  Result<std::unique_ptr<UnionFs>> fs = MountOverlay(OpContext{root, clock.now(), Probe()}, *setup);
   if (!fs.ok()) return fs.error();
   record->tree->fs = *std::move(fs);
   record->process =
@@ -213,6 +212,7 @@ Outcome World::Mount(const std::string& point, const MountText& text, const Scen
                                                .sink = &counter,
                                                .locks = &record->locks,
                                                .no_device_open = text.no_device_open});
+  record->no_device_open = text.no_device_open;
   record->shown = names;
   record->shown.point = point;
   record->shown.fs = record->tree->fs.get();

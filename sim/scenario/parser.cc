@@ -101,7 +101,8 @@ class Parser {
     Expectation expectation;
     expectation.column = column;
     std::size_t i = arrow + 1;
-    if (tokens.size() - i == 2 && tokens[i].text == "layer" && !tokens[i].quoted) {
+    if (tokens.size() - i == 2 && tokens[i].text == "layer" && !tokens[i].quoted &&
+        operation.name != "ask") {
       if (operation.kind != OperationClass::kFile || !PathArgument(operation)) {
         return ErrorAt(column, "`-> layer` needs an operation on a path");
       }

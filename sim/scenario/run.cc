@@ -66,9 +66,13 @@ const Statement& ScenarioRun::next() const {
 }
 
 absl::StatusOr<StepReport> ScenarioRun::Step() {
-  World& world = body_->world;
   const Statement& statement = next();
-  world.position = body_->next++;
+  body_->world.position = body_->next++;
+  return RunExtra(statement);
+}
+
+absl::StatusOr<StepReport> ScenarioRun::RunExtra(const Statement& statement) {
+  World& world = body_->world;
   const Operation& operation = *statement.operation;
   const auto error = [&](std::string_view what) {
     return absl::FailedPreconditionError(absl::StrFormat("%s:%d:%d: %s: %s", world.scenario.file,
@@ -81,6 +85,10 @@ absl::StatusOr<StepReport> ScenarioRun::Step() {
   const bool set_up = is_file && world.IsSetUp();
   report.operation = is_file && !set_up;
   Process* target = world.Target();
+  if (world.options.columns && report.operation &&
+      world.target_kind() == internal::TargetKind::kMount && !PathOf(statement).empty()) {
+    report.provenance = body_->provenance->Column(*this, PathOf(statement));
+  }
   if (is_file && target == nullptr && !operation.without_target) {
     report.result = "NOTARGET";
   } else {
@@ -97,18 +105,42 @@ absl::StatusOr<StepReport> ScenarioRun::Step() {
     report.error = outcome.error();
     report.bytes_copied = counters.bytes_copied - copied_before;
     if (set_up && report.error) return error("set-up operation failed: " + report.result);
-    if (report.operation) ++counters.operations;
-    if (report.operation && report.error) ++counters.errors;
   }
+  if (report.operation) ++world.counter.counters.operations;
+  if (report.operation && report.error) ++world.counter.counters.errors;
   if (report.operation || operation.kind == OperationClass::kPrinted) {
     world.Say(absl::StrFormat("L%d %s = %s", statement.line, statement.text, report.result));
   }
-  if (report.operation && world.target_kind() == internal::TargetKind::kMount) {
-    const std::string_view path = PathOf(statement);
-    if (!path.empty()) report.provenance = body_->provenance->Column(*this, path);
-  }
   CheckExpectation(report);
   if (!report.operation && operation.kind != OperationClass::kPrinted) report.result.clear();
+  return report;
+}
+
+absl::StatusOr<StepReport> ScenarioRun::Rehearse(const Statement& statement,
+                                                 FileSystem& instead) {
+  World& world = body_->world;
+  const Operation& operation = *statement.operation;
+  const bool on_handle = operation.signature.most > 0 && operation.name != "open" &&
+                         operation.signature.kind(0) == internal::ArgumentKind::kName;
+  if (operation.kind != OperationClass::kFile || on_handle || world.Target() == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("`%s` cannot be rehearsed here", statement.text));
+  }
+  Clock clock(world.clock.now());
+  ProcessOptions options{.clock = &clock};
+  for (const auto& mount : world.mounts) {
+    if (mount->process.get() != world.Target()) continue;
+    options.locks = &mount->locks;
+    options.no_device_open = mount->no_device_open;
+  }
+  Process process(instead, instead.root(), options);
+  StepReport report;
+  report.statement = &statement;
+  const Outcome outcome = operation.run(Call{world, statement, &world.AsCaller(process)});
+  std::erase_if(world.handles, [&](const auto& each) { return each.second.process == &process; });
+  if (!outcome.malformed().ok()) return outcome.malformed();
+  report.result = outcome.text();
+  report.error = outcome.error();
   return report;
 }
 

@@ -78,6 +78,7 @@ struct MountRecord {
   ScenarioMount shown;
   std::shared_ptr<MountedTree> tree;
   LockTable locks;
+  bool no_device_open = false;  // mount flag nodev
   std::unique_ptr<Process> process;
 };
 

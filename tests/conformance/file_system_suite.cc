@@ -5,6 +5,11 @@
 #include "lamina/base/check.h"
 
 namespace lamina {
+namespace {
+
+std::string NumberedName(int index) { return std::string("f").append(std::to_string(index)); }
+
+}  // namespace
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(FileSystemConformance);
 
@@ -43,12 +48,12 @@ NodeId FileSystemConformance::MakeFile(NodeId dir, std::string_view name, std::s
 }
 
 void FileSystemConformance::MakeFiles(NodeId dir, int count) {
-  for (int index = 0; index < count; ++index) MakeFile(dir, "f" + std::to_string(index));
+  for (int index = 0; index < count; ++index) MakeFile(dir, NumberedName(index));
 }
 
 void FileSystemConformance::RemoveFiles(NodeId dir, int count) {
   for (int index = 0; index < count; ++index) {
-    LAMINA_CHECK(Remove(dir, "f" + std::to_string(index)).ok());
+    LAMINA_CHECK(Remove(dir, NumberedName(index)).ok());
   }
 }
 

@@ -19,6 +19,8 @@ using testing::ElementsAre;
 constexpr std::uint64_t kPage = 4096;
 constexpr NewNode kFile{FileType::kRegular, 0644, 0, {}};
 
+std::string NumberedName(int index) { return std::string("f").append(std::to_string(index)); }
+
 class Events : public EventSink {
  public:
   void OnEvent(const Event& event) override { seen.push_back(event); }
@@ -57,11 +59,11 @@ class MemFsTest : public testing::Test {
     return opened->node;
   }
   void MakeMany(int count, std::string_view content = "") {
-    for (int index = 0; index < count; ++index) Make("f" + std::to_string(index), content);
+    for (int index = 0; index < count; ++index) Make(NumberedName(index), content);
   }
   void RemoveMany(int count) {
     for (int index = 0; index < count; ++index) {
-      LAMINA_CHECK(Unlink("f" + std::to_string(index)).ok());
+      LAMINA_CHECK(Unlink(NumberedName(index)).ok());
     }
   }
   Result<void> Unlink(std::string_view name) {

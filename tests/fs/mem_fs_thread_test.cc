@@ -39,6 +39,10 @@ struct Caller {
   }
 };
 
+std::string NumberedName(std::string prefix, int index) {
+  return prefix.append(std::to_string(index));
+}
+
 void RunThreads(const std::function<void(int)>& work) {
   std::vector<std::thread> threads;
   for (int index = 0; index < kThreads; ++index) threads.emplace_back(work, index);
@@ -61,7 +65,7 @@ int WorkOn(FileSystem& fs, const std::string& prefix) {
   Caller caller;
   int right = 0;
   for (int index = 0; index < kFiles; ++index) {
-    const std::string name = prefix + std::to_string(index);
+    const std::string name = NumberedName(prefix, index);
     const Result<Opened> made =
         fs.CreateOpen(caller.Op(), {fs.root(), name}, kFile, {.access = Access::kWrite});
     LAMINA_CHECK(made.ok());
@@ -83,7 +87,7 @@ TEST(MemFsThreads, FrozenTreeIsReadByManyThreadsWithoutALock) {
   RunThreads([&](int) {
     Caller caller;
     for (int index = 0; index < kFiles; index += 2) {
-      const std::string name = "f" + std::to_string(index);
+      const std::string name = NumberedName("f", index);
       const Result<NodeId> node = fs.Lookup(caller.Op(), {fs.root(), name});
       LAMINA_CHECK(node.ok());
       LAMINA_CHECK(fs.GetAttr(caller.Op(), *node).ok());
@@ -116,7 +120,7 @@ TEST_P(SynchronizedThreads, WritersDoNotDisturbEachOther) {
   MemFs target;
   SynchronizedFileSystem fs(target, GetParam());
   std::atomic<int> right = 0;
-  RunThreads([&](int thread) { right += WorkOn(fs, "t" + std::to_string(thread) + "-"); });
+  RunThreads([&](int thread) { right += WorkOn(fs, NumberedName("t", thread).append("-")); });
   EXPECT_EQ(right, kThreads * kFiles);
   Caller caller;
   const Result<HandleId> root = fs.Open(caller.Op(), fs.root(), {});

@@ -21,6 +21,8 @@
 
 namespace lamina {
 
+using Fd = Process::Fd;
+
 // "OK" or the name of the error.
 template <typename T>
 std::string Said(const Result<T>& result) {

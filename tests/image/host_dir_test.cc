@@ -18,6 +18,8 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "lamina/image/layer_tar.h"
+#include "tests/image/tar_builder.h"
 #include "tests/image/tree_text.h"
 
 namespace lamina {
@@ -180,6 +182,20 @@ TEST_F(HostDirectory, HolesStayHoles) {
   ASSERT_TRUE(body.ok());
   EXPECT_EQ(*body, "head" + std::string((1 << 20) - 4, '\0'));
   EXPECT_LE(StatOf(fs_, fs_.root(), "f").allocated_sectors, 8U);
+}
+
+TEST_F(HostDirectory, ExampleOfTheReadme) {
+  const std::string host_path = top_;
+  const std::string tar_path = At("layer.tar");
+  File("layer.tar", test::TarBuilder().File("f", "from the tar").Done());
+  MemFs base;
+  absl::StatusOr<LayerTarReport> tar = ReadLayerTarFile(tar_path, base, base.root());
+  MemFs upper;
+  absl::StatusOr<HostDirectoryReport> dir = ReadHostDirectory(host_path, upper, upper.root());
+  ASSERT_TRUE(tar.ok()) << tar.status();
+  EXPECT_EQ(test::TreeText(base, base.root(), TreeDetail::kBrief), "f f \"from the tar\"\n");
+  ASSERT_TRUE(dir.ok()) << dir.status();
+  EXPECT_EQ(dir->files, 1U);
 }
 
 // ── Bodies are read later ──────────────────────────────────────────────────────────────────────

@@ -184,12 +184,25 @@ TEST(LayerTarLimit, RatioOfUnpackedToPackedBytes) {
   EXPECT_THAT(Outcome(packed), StartsWith("ok"));
 }
 
-// Every byte of a packed tar is covered by a checksum: one wrong bit is noticed, also in the
-// padding behind the end mark.
-TEST(LayerTarLimit, PackedTarWithAWrongBit) {
+TEST(LayerTarGzip, WrongBitInTheChecksum) {
   std::string packed = Gzip(TarBuilder().File("f", "text").Done());
   packed[packed.size() - 6] = static_cast<char>(packed[packed.size() - 6] ^ 1);
-  EXPECT_THAT(Outcome(packed), StartsWith("DATA_LOSS"));
+  EXPECT_THAT(Outcome(packed), AllOf(StartsWith("DATA_LOSS"), HasSubstr("incorrect data check")));
+}
+
+TEST(LayerTarGzip, CutAtEveryByte) {
+  const std::string packed = Gzip(TarBuilder().File("f", "text").Done());
+  for (std::size_t size = 0; size < packed.size(); ++size) {
+    MemFs fs;
+    ASSERT_FALSE(ReadLayerTar(std::string_view(packed).substr(0, size), fs, fs.root()).ok())
+        << "first " << size << " bytes";
+  }
+}
+
+TEST(LayerTarGzip, SeveralMembersAreOneTar) {
+  const std::string tar = TarBuilder().File("f", "text").Done();
+  EXPECT_THAT(Outcome(Gzip(tar.substr(0, 700)) + Gzip(tar.substr(700)) + std::string(512, '\0')),
+              HasSubstr("f f \"text\"\n"));
 }
 
 TEST(LayerTarLimit, SparseExtents) {

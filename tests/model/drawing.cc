@@ -32,7 +32,7 @@ constexpr std::array kWeights = {
     Weight{OperationKind::kStat, 5},        Weight{OperationKind::kAccess, 3},
     Weight{OperationKind::kOpen, 7},        Weight{OperationKind::kHandleRead, 4},
     Weight{OperationKind::kHandleWrite, 5}, Weight{OperationKind::kHandleTruncate, 2},
-    Weight{OperationKind::kHandleStat, 3},  Weight{OperationKind::kHandleChmod, 3},
+    Weight{OperationKind::kHandleStat, 4},  Weight{OperationKind::kHandleChmod, 5},
     Weight{OperationKind::kClose, 4},       Weight{OperationKind::kAs, 3},
     Weight{OperationKind::kUmask, 1},       Weight{OperationKind::kRemount, 1},
 };
@@ -188,6 +188,43 @@ bool MakesAName(OperationKind kind) {
   }
 }
 
+// The path of an open file; "" when there is none.
+std::string DrawOpenPath(const PosixModel& model, const Shown& shown, const Choose& choose) {
+  std::vector<std::string> open;
+  for (const int slot : model.OpenSlots()) {
+    for (const std::string& path : shown.others) {
+      if (model.view().IsSlotOf(slot, path)) open.push_back(path);
+    }
+  }
+  return open.empty() ? "" : OneOf(open, choose);
+}
+
+// A handle whose file has lost the name; -1 when there is none.
+int DrawOrphan(const PosixModel& model, const Shown& shown, const Choose& choose) {
+  std::vector<int> orphans;
+  for (const int slot : model.OpenSlots()) {
+    const bool named =
+        std::any_of(shown.all.begin(), shown.all.end(),
+                    [&](const std::string& path) { return model.view().IsSlotOf(slot, path); });
+    if (!named && model.view().IsSlotSettled(slot)) orphans.push_back(slot);
+  }
+  if (orphans.empty()) return -1;
+  return orphans.at(static_cast<std::size_t>(choose(static_cast<int>(orphans.size()))));
+}
+
+// Another name of the file; "" when there is none.
+std::string DrawAlias(const ModelView& view, const std::string& path, const Shown& shown,
+                      const Choose& choose) {
+  const bool there =
+      std::find(shown.others.begin(), shown.others.end(), path) != shown.others.end();
+  if (!there) return "";
+  std::vector<std::string> aliases;
+  for (const std::string& other : shown.others) {
+    if (other != path && view.Identity(other) == view.Identity(path)) aliases.push_back(other);
+  }
+  return aliases.empty() ? "" : OneOf(aliases, choose);
+}
+
 // A path that suits the call, often enough.
 std::string DrawPathFor(OperationKind kind, const Shown& shown, const Choose& choose) {
   if (MakesAName(kind)) return DrawNewPath(shown, choose);
@@ -215,9 +252,9 @@ std::string DrawPathFor(OperationKind kind, const Shown& shown, const Choose& ch
 
 ModelOpenHow DrawHow(const Choose& choose) {
   ModelOpenHow how;
-  const int access = choose(4);
+  const int access = choose(5);
   how.read = access != 1;
-  how.write = access != 0;
+  how.write = access == 1 || access == 2;
   how.create = choose(4) == 1;
   how.exclusive = how.create && choose(3) == 1;
   how.truncate = choose(6) == 1;
@@ -265,6 +302,12 @@ ModelOperation DrawArguments(OperationKind kind, const Shown& shown, const Posix
   }
   const bool on_path = !on_handle && kind < OperationKind::kAs;
   if (on_path) o.path = DrawPathFor(kind, shown, choose);
+  const bool may_hit_open = kind == OperationKind::kUnlink || kind == OperationKind::kRename ||
+                            kind == OperationKind::kChmod || kind == OperationKind::kAppend;
+  if (may_hit_open && choose(3) == 1) {
+    const std::string open = DrawOpenPath(model, shown, choose);
+    if (!open.empty()) o.path = open;
+  }
   return o;
 }
 
@@ -411,10 +454,24 @@ ModelOperation DrawOperation(const PosixModel& model, const std::vector<Operatio
                              const Choose& choose) {
   const Shown shown = ShownBy(model.view());
   OperationKind kind = swarm.at(static_cast<std::size_t>(choose(static_cast<int>(swarm.size()))));
-  const bool on_handle = kind > OperationKind::kOpen && kind <= OperationKind::kClose;
-  if (on_handle && model.OpenSlots().empty() && choose(8) != 1) kind = OperationKind::kOpen;
+  const auto is_on_handle = [](OperationKind some) {
+    return some > OperationKind::kOpen && some <= OperationKind::kClose;
+  };
+  if (is_on_handle(kind) && model.OpenSlots().empty() && choose(8) != 1)
+    kind = OperationKind::kOpen;
+  const int orphan = DrawOrphan(model, shown, choose);
+  if (orphan >= 0 && choose(8) == 1) {
+    kind = choose(2) == 1 ? OperationKind::kHandleStat : OperationKind::kHandleChmod;
+  } else if (!model.OpenSlots().empty() && choose(10) == 1) {
+    kind = OperationKind::kUnlink;
+  }
   ModelOperation o = DrawArguments(kind, shown, model, choose);
   DrawValues(o, shown, choose);
+  if (orphan >= 0 && is_on_handle(kind) && choose(3) != 1) o.slot = orphan;
+  if (kind == OperationKind::kRename && choose(2) == 1) {
+    const std::string alias = DrawAlias(model.view(), o.path, shown, choose);
+    if (!alias.empty()) o.other = alias;
+  }
   const bool by_key = kind == OperationKind::kGetXattr || kind == OperationKind::kRemoveXattr;
   if (by_key && choose(4) != 1) DrawPresentKey(o, model.view(), shown, choose);
   return o;

@@ -18,6 +18,8 @@
 
 namespace lamina::sim {
 
+using Fd = Process::Fd;
+
 // Numbers for (st_dev, st_ino), from 1 in the order of their first appearance. A mount may get
 // other device numbers than the one before: the first of each mount counts as the same, and so on.
 class IdentityNumbers {

@@ -120,10 +120,10 @@ TEST(OverlayScenarioRun, RefusesRenameFlagsThatExcludeEachOther) {
                           HasSubstr("c 0000 0:0 nlink=1 rdev=0:0")));
 }
 
-TEST(OverlayScenarioRun, LinksAHandleOnlyWithinItsMount) {
+TEST(OverlayScenarioRun, LinksAHandleWithinItsFileSystem) {
   EXPECT_THAT(OfflineResults("put /f 0644 x\nopen h /f\nhlink h /g\nlayer upper\nhlink h /g\n"
-                             "put /e 0644 x\nhlink h /e\nhlink h /no/g\n"),
-              ElementsAre("ENOENT", "OK 1", "OK", "OK", "EXDEV", "OK 1", "EEXIST", "ENOENT"));
+                             "hlink h /g\nhlink h /no/g\nlayer far fs=1\nhlink h /g\n"),
+              ElementsAre("ENOENT", "OK 1", "OK", "OK", "OK", "EEXIST", "ENOENT", "EXDEV"));
 }
 
 TEST(OverlayScenarioRun, NotesAndDumpsInTheMiddle) {
@@ -283,7 +283,7 @@ TEST(OverlayScenarioRun, ShowsTheWorldBetweenSteps) {
 TEST(OverlayScenarioRun, ReportsWhatAStepDid) {
   const absl::StatusOr<Scenario> scenario = ParseScenario(kMounted, {});
   ASSERT_TRUE(scenario.ok());
-  ScenarioRun run(*scenario, {});
+  ScenarioRun run(*scenario, {.columns = true});
   ASSERT_TRUE(run.RunToOperation(2).ok());
   const absl::StatusOr<StepReport> step = run.Step();
   ASSERT_TRUE(step.ok());

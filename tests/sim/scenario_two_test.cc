@@ -182,8 +182,7 @@ TEST(ScenarioTwo, DrawsOnlyWhatTheMixNames) {
       ParseScenario("scenario 2\nlayer a\nput /f 0644 x\nrand ops=30 mix=read:1\n", {});
   ASSERT_TRUE(scenario.ok()) << scenario.status();
   ASSERT_THAT(scenario->statements, SizeIs(33));
-  const std::vector<Statement> drawn(scenario->statements.begin() + 3,
-                                     scenario->statements.end());
+  const std::vector<Statement> drawn(scenario->statements.begin() + 3, scenario->statements.end());
   EXPECT_THAT(drawn, testing::Each(testing::Field(&Statement::name, "read")));
 }
 

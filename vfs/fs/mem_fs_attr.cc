@@ -58,11 +58,15 @@ Result<void> MemFs::SetAttr(const OpContext& op, NodeId id, const AttrChange& ch
   if (body_->frozen) return Errno::kRoFs;
   if (change.size_bytes.has_value() && found->is_directory()) return Errno::kIsDir;
   if (change.size_bytes.has_value() && !found->is_regular()) return Errno::kInval;
+  // As on tmpfs: a truncate that neither changes the size nor finds a page to drop is no change.
+  const Instant old_mtime = found->mtime;
+  const bool no_change = change.size_bytes == SizeOf(*found) && PagesOf(*found) == 0;
   if (change.size_bytes.has_value()) {
     Result<void> resized = body_->Truncate(op, id, *change.size_bytes);
     if (!resized.ok()) return resized;
   }
   Node& node = body_->Writable(id);
+  if (no_change) node.mtime = old_mtime;
   if (change.uid.has_value() || change.gid.has_value()) {
     node.mode = internal::ModeAfterChown(op.cred, node);
     if (!node.is_directory()) body_->EraseXattr(node, internal::kCapabilityKey);

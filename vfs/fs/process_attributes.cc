@@ -199,7 +199,9 @@ Result<void> Process::Ftruncate(Fd fd, std::uint64_t size_bytes) {
     std::shared_ptr<internal::OpenFile> file = body_->Find(fd);
     if (file == nullptr) return Errno::kBadF;
     if (file->type != FileType::kRegular || !file->writes()) return Errno::kInval;
-    return body_->fs.SetAttr(op, file->node, SizeChange(size_bytes));
+    AttrChange change = SizeChange(size_bytes);
+    change.mtime = op.now;  // unlike truncate, also when the size stays
+    return body_->fs.SetAttr(op, file->node, change);
   });
 }
 

@@ -22,6 +22,9 @@
 #include "vfs/fs/process_pipe.h"
 
 namespace lamina {
+
+using Fd = Process::Fd;
+
 namespace internal {
 
 // Offsets and sizes are signed in the system calls: what is larger was a negative number.

@@ -98,8 +98,8 @@ Process::Body::OpenResult Process::Body::CreateAndOpen(const OpContext& op, cons
 }
 
 // may_create_in_sticky with protected_regular and protected_fifos off: what is left of it are the
-// other types, which O_CREAT may not open in a directory like /tmp unless they are its owner's or
-// the caller's.
+// other types, which O_CREAT may not open in a shared sticky directory unless they are its owner's
+// or the caller's.
 Result<void> Process::Body::CheckCreateInSticky(const OpContext& op, const WalkResult& walk) {
   const FileType type = walk.stat->type;
   if (type == FileType::kRegular || type == FileType::kFifo) return {};

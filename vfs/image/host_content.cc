@@ -20,19 +20,19 @@ constexpr std::size_t kCopyBytes = 256 * 1024;
 
 // Where the next data begins at or after `offset`, and where it ends. A host without SEEK_DATA has
 // no holes.
-struct DataRange {
+struct ByteRange {
   off_t begin = 0;
   off_t end = 0;
 };
-DataRange NextData(int fd, off_t offset, off_t size) {
+ByteRange NextData(int fd, off_t offset, off_t size) {
   const off_t begin = ::lseek(fd, offset, SEEK_DATA);
-  if (begin < 0) return errno == ENXIO ? DataRange{size, size} : DataRange{offset, size};
+  if (begin < 0) return errno == ENXIO ? ByteRange{size, size} : ByteRange{offset, size};
   const off_t end = ::lseek(fd, begin, SEEK_HOLE);
   return {begin, end < 0 ? size : std::min(end, size)};
 }
 
 // Copies [range.begin, range.end). "" or why not.
-std::string CopyRange(int fd, DataRange range, std::vector<char>& buffer, PagedBytes& content) {
+std::string CopyRange(int fd, ByteRange range, std::vector<char>& buffer, PagedBytes& content) {
   off_t at = range.begin;
   while (at < range.end) {
     const std::size_t part =
@@ -52,7 +52,7 @@ std::string CopyBody(int fd, off_t size, PagedBytes& content) {
   std::vector<char> buffer(std::min<std::size_t>(kCopyBytes, static_cast<std::size_t>(size)));
   off_t at = 0;
   while (at < size) {
-    const DataRange range = NextData(fd, at, size);
+    const ByteRange range = NextData(fd, at, size);
     std::string problem = CopyRange(fd, range, buffer, content);
     if (!problem.empty()) return problem;
     at = std::max(range.end, range.begin);

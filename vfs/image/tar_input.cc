@@ -4,6 +4,7 @@
 #include <archive_entry.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "absl/strings/str_format.h"
@@ -13,7 +14,6 @@ namespace lamina {
 namespace {
 
 constexpr std::uint64_t kRatioFreeBytes = std::uint64_t{64} << 20U;
-constexpr std::size_t kReadBlockBytes = 64 * 1024;
 
 std::string ErrorText(archive* handle) {
   const char* text = archive_error_string(handle);
@@ -33,44 +33,59 @@ void SupportBuiltIn(archive* handle, int (*support)(archive*)) {
 
 void TarInput::Free::operator()(archive* handle) const { archive_read_free(handle); }
 
-TarInput::Handle TarInput::NewHandle() {
-  Handle handle(archive_read_new());
-  LAMINA_CHECK(handle != nullptr);
-  SupportBuiltIn(handle.get(), archive_read_support_filter_gzip);
-  SupportBuiltIn(handle.get(), archive_read_support_filter_zstd);
-  SupportBuiltIn(handle.get(), archive_read_support_filter_xz);
-  SupportBuiltIn(handle.get(), archive_read_support_filter_bzip2);
-  archive_read_support_format_raw(handle.get());
-  archive_read_support_format_empty(handle.get());
-  return handle;
+la_ssize_t TarInput::Feed::Read(archive* handle, void* feed, const void** block) {
+  Feed& self = *static_cast<Feed*>(feed);
+  const absl::StatusOr<std::string_view> next = self.source->Next();
+  if (!next.ok()) {
+    self.status = next.status();
+    archive_set_error(handle, EIO, "the source failed");
+    return -1;
+  }
+  *block = next->data();
+  return static_cast<la_ssize_t>(next->size());
 }
 
-absl::StatusOr<TarInput> TarInput::Start(Handle handle, std::uint64_t max_ratio) {
-  archive_entry* whole = nullptr;
-  const int found = archive_read_next_header(handle.get(), &whole);
-  if (found != ARCHIVE_OK && found != ARCHIVE_EOF) {
-    return absl::DataLossError(absl::StrFormat("cannot unpack: %s", ErrorText(handle.get())));
+TarInput::TarInput(std::unique_ptr<Feed> feed, std::uint64_t max_ratio)
+    : feed_(std::move(feed)), handle_(archive_read_new()), max_ratio_(max_ratio) {
+  LAMINA_CHECK(handle_ != nullptr);
+  SupportBuiltIn(handle_.get(), archive_read_support_filter_zstd);
+  SupportBuiltIn(handle_.get(), archive_read_support_filter_xz);
+  SupportBuiltIn(handle_.get(), archive_read_support_filter_bzip2);
+  archive_read_support_format_raw(handle_.get());
+  archive_read_support_format_empty(handle_.get());
+}
+
+absl::StatusOr<TarInput> TarInput::Start(std::unique_ptr<PackedSource> source,
+                                         std::uint64_t max_ratio) {
+  auto feed = std::make_unique<Feed>();
+  feed->source = std::move(source);
+  TarInput input(std::move(feed), max_ratio);
+  archive* handle = input.handle_.get();
+  if (archive_read_open(handle, input.feed_.get(), nullptr, Feed::Read, nullptr) != ARCHIVE_OK) {
+    return input.Failure();
   }
-  TarInput input(std::move(handle), max_ratio);
+  archive_entry* whole = nullptr;
+  const int found = archive_read_next_header(handle, &whole);
+  if (found != ARCHIVE_OK && found != ARCHIVE_EOF) return input.Failure();
   input.end_ = found == ARCHIVE_EOF;
   return input;
 }
 
 absl::StatusOr<TarInput> TarInput::FromBytes(std::string_view bytes, std::uint64_t max_ratio) {
-  Handle handle = NewHandle();
-  if (archive_read_open_memory(handle.get(), bytes.data(), bytes.size()) != ARCHIVE_OK) {
-    return absl::DataLossError(absl::StrFormat("cannot unpack: %s", ErrorText(handle.get())));
-  }
-  return Start(std::move(handle), max_ratio);
+  return Start(PackedSource::FromBytes(bytes), max_ratio);
 }
 
 absl::StatusOr<TarInput> TarInput::FromFile(std::string_view path, std::uint64_t max_ratio) {
-  Handle handle = NewHandle();
-  const std::string name(path);
-  if (archive_read_open_filename(handle.get(), name.c_str(), kReadBlockBytes) != ARCHIVE_OK) {
-    return absl::NotFoundError(absl::StrFormat("cannot open: %s", ErrorText(handle.get())));
-  }
-  return Start(std::move(handle), max_ratio);
+  absl::StatusOr<std::unique_ptr<PackedSource>> source = PackedSource::FromFile(path);
+  if (!source.ok()) return source.status();
+  return Start(*std::move(source), max_ratio);
+}
+
+absl::Status TarInput::Failure() const {
+  if (!feed_->status.ok()) return feed_->status;
+  return absl::DataLossError(absl::StrFormat("damaged: near byte %d of the packed file: %s",
+                                             feed_->source->packed_bytes(),
+                                             ErrorText(handle_.get())));
 }
 
 absl::Status TarInput::Fill() {
@@ -83,15 +98,11 @@ absl::Status TarInput::Fill() {
       end_ = true;
       break;
     }
-    if (read != ARCHIVE_OK) {
-      return absl::DataLossError(
-          absl::StrFormat("cannot unpack after byte %d of the packed file: %s",
-                          archive_filter_bytes(handle_.get(), -1), ErrorText(handle_.get())));
-    }
+    if (read != ARCHIVE_OK) return Failure();
     rest_ = {static_cast<const char*>(block), size};
     unpacked_ += size;
   }
-  const auto packed = static_cast<std::uint64_t>(archive_filter_bytes(handle_.get(), -1));
+  const std::uint64_t packed = feed_->source->packed_bytes();
   if (unpacked_ > kRatioFreeBytes && packed > 0 && unpacked_ / packed > max_ratio_) {
     return absl::ResourceExhaustedError(
         absl::StrFormat("unpacks to more than %d times its size (max_ratio)", max_ratio_));

@@ -1,9 +1,11 @@
 // TarInput: the unpacked bytes of a tar, one after the other, whatever it was packed with.
-// libarchive unpacks; the tar format itself is read by TarReader.
+// PackedSource unpacks gzip, libarchive the rest; the tar format itself is read by TarReader.
 //
 // Threads: belongs to one thread.
 #ifndef LAMINA_IMAGE_TAR_INPUT_H_
 #define LAMINA_IMAGE_TAR_INPUT_H_
+
+#include <archive.h>
 
 #include <cstdint>
 #include <memory>
@@ -12,8 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-
-struct archive;
+#include "vfs/image/packed_source.h"
 
 namespace lamina {
 
@@ -39,15 +40,24 @@ class TarInput {
   };
   using Handle = std::unique_ptr<archive, Free>;
 
-  TarInput(Handle handle, std::uint64_t max_ratio)
-      : handle_(std::move(handle)), max_ratio_(max_ratio) {}
-  static Handle NewHandle();
-  // After the open call gave `opened`: finds the packing. Errors: DataLoss.
-  static absl::StatusOr<TarInput> Start(Handle handle, std::uint64_t max_ratio);
+  // What libarchive reads from. It stays where it is when the TarInput is moved.
+  struct Feed {
+    std::unique_ptr<PackedSource> source;
+    absl::Status status;  // the first error of the source
+    static la_ssize_t Read(archive* handle, void* feed, const void** block);
+  };
+
+  TarInput(std::unique_ptr<Feed> feed, std::uint64_t max_ratio);
+  // Finds the packing. Errors: DataLoss.
+  static absl::StatusOr<TarInput> Start(std::unique_ptr<PackedSource> source,
+                                        std::uint64_t max_ratio);
+  // Why libarchive stopped. DataLoss.
+  absl::Status Failure() const;
   // Makes `rest_` non-empty, or sets `end_`.
   absl::Status Fill();
 
-  Handle handle_;
+  std::unique_ptr<Feed> feed_;
+  Handle handle_;  // reads from `feed_`
   std::uint64_t max_ratio_;
   std::uint64_t position_ = 0;
   std::string_view rest_;  // unpacked by libarchive, not read yet

@@ -6,7 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "lamina/base/check.h"
 #include "lamina/store/paged_bytes.h"
-#include "vfs/union/copy_data.h"
+#include "vfs/union/copy_body.h"
 
 namespace lamina {
 

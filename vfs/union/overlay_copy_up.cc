@@ -149,6 +149,9 @@ Result<void> OverlayDialect::PlanCopyUpOne(const OpContext& op, const UnionState
   if (stat->type == FileType::kDirectory || stat->nlink == 1) {
     AddMark(StepNode::Slot(slot), StepPhase::kPrepare, config_.marks.origin,
             EncodeOrigin(fs, *stat), plan);
+    // user.* keys are refused on special files; the kernel does without the origin then.
+    plan.steps.back().best_effort =
+        config_.prefix.starts_with("user.") && !regular && stat->type != FileType::kDirectory;
   }
   AddModeAndTimes(slot, *stat, plan);
   if (config_.sync && regular) {

@@ -132,7 +132,7 @@ Result<StatIdentity> OverlayDialect::Identity(const OpContext& op, const UnionSt
   StatIdentity identity{stat.ino, config_.device};
   BranchIndex branch = node.top().branch;
   const Hit* lower = node.first_lower();
-  if ((!directory || config_.same_fs) && node.has_writable && lower != nullptr) {
+  if ((!directory || config_.same_fs) && node.has_origin()) {
     // The inode number of the lower origin is kept over a copy-up, unless the lower object has
     // other names, which this one no longer shares.
     Result<Stat> origin = state.fs(lower->branch).GetAttr(AsMounter(op), lower->node);

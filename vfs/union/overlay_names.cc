@@ -6,6 +6,9 @@
 namespace lamina {
 namespace {
 
+// After the copy-up that comes first.
+bool WillHaveOrigin(const UnionNode& node) { return node.keeps_ino && node.lower_count() > 0; }
+
 bool IsMergedOrWillBe(const UnionNode& dir) { return dir.hits.size() > 1 || !dir.has_writable; }
 
 // Owner, mode and ACLs of a new object as its place gives them (inode_init_owner and
@@ -139,7 +142,7 @@ Result<void> OverlayDialect::PlanLink(const OpContext& op, const UnionState& sta
       return up;
     }
   }
-  if (node.lower_count() > 0) PlanImpure(*place.dir, plan);
+  if (WillHaveOrigin(node)) PlanImpure(*place.dir, plan);
   const StepPlace target{StepNode::WritableOf(place.dir->id), std::string(place.name)};
   const int slot = plan.NewSlot();
   Step& link =

@@ -14,6 +14,9 @@ bool IsMergedOrLower(const UnionNode& node) {
   return IsDirectory(node) ? node.lower_count() > 0 : node.metacopy;
 }
 
+// After the copy-up that comes first.
+bool WillHaveOrigin(const UnionNode& node) { return node.keeps_ino && node.lower_count() > 0; }
+
 bool IsMergedDirectory(const UnionNode& dir) {
   return dir.hits.size() > 1 || !dir.has_writable;  // a lower one is merged once copied up
 }
@@ -125,8 +128,8 @@ Result<void> OverlayDialect::PlanRename(const OpContext& op, const UnionState& s
     }
   }
   if (from.dir != to.dir) {
-    if (from.node->lower_count() > 0) PlanImpure(*to.dir, plan);
-    if (exchange && to.node->lower_count() > 0) PlanImpure(*from.dir, plan);
+    if (WillHaveOrigin(*from.node)) PlanImpure(*to.dir, plan);
+    if (exchange && WillHaveOrigin(*to.node)) PlanImpure(*from.dir, plan);
   }
   if (Result<void> moved = PlanMove(state, from, to, plan); !moved.ok()) return moved;
   if (exchange) {

@@ -50,6 +50,12 @@ Result<void> UnionFs::SetAttr(const OpContext& op, NodeId id, const AttrChange& 
   Step& step = plan.Add(StepKind::kSetAttr, StepPhase::kCommit);
   step.node = StepNode::WritableOf(id);
   step.change = change;
+  if (change.size_bytes.has_value() && !node.has_writable && !change.mtime.has_value()) {
+    // The copy has its new size already; that the file changes must show all the same.
+    Result<Stat> stat = body_->state->fs(node.top().branch).GetAttr(AsMounter(op), node.top().node);
+    if (!stat.ok()) return stat.error();
+    if (stat->size_bytes != *change.size_bytes) step.change.mtime = op.now;
+  }
   step.as_mounter = false;
   return body_->Apply(op, plan);
 }

@@ -42,7 +42,7 @@ Result<void> UnionFs::Body::CheckListed(const OpContext& op, UnionNode& dir, Lis
   }
   const UnionNode& node = *named->node;
   if (!dialect->AdjustsListedInodes()) return {};
-  if (!node.has_writable || node.lower_count() == 0) return {};
+  if (!node.has_origin()) return {};
   Result<Stat> stat = state->fs(0).GetAttr(AsMounter(op), node.top().node);
   if (!stat.ok()) return stat.error();
   Result<StatIdentity> identity = dialect->Identity(op, *state, node, *stat);
@@ -134,7 +134,7 @@ Result<DirCookie> UnionFs::Body::ReadDirect(const OpContext& op, UnionHandle& ha
     DirEntry shown = entry;
     UnionNode* known = state->names.Find(dir.id, entry.name);
     shown.node = known == nullptr ? NodeId{} : known->id;
-    if (adjust && known != nullptr && known->has_writable && known->lower_count() > 0) {
+    if (adjust && known != nullptr && known->has_origin()) {
       const Hit& lower = *known->first_lower();
       Result<Stat> stat = state->fs(lower.branch).GetAttr(AsMounter(op), lower.node);
       if (stat.ok() && (known->type == FileType::kDirectory || stat->nlink == 1)) {

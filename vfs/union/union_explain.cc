@@ -150,4 +150,54 @@ Result<std::vector<PlannedStep>> UnionFs::PlanOfRemove(const OpContext& op, Plac
   return Describe(plan);
 }
 
+Result<std::vector<PlannedStep>> UnionFs::PlanOfCreate(const OpContext& op, Place place,
+                                                       const NewNode& node) {
+  if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable.error();
+  Result<NamedNode> named = body_->FindName(op, place);
+  if (!named.ok()) return named.error();
+  if (named->node != nullptr) return Errno::kExist;
+  Plan plan;
+  Result<void> planned = body_->dialect->PlanCreate(op, *body_->state, *named, node, plan);
+  if (!planned.ok()) return planned.error();
+  return Describe(plan);
+}
+
+Result<std::vector<PlannedStep>> UnionFs::PlanOfLink(const OpContext& op, NodeId node,
+                                                     Place place) {
+  if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable.error();
+  Result<UnionNode*> found = body_->FindNode(node);
+  if (!found.ok()) return found.error();
+  Result<NamedNode> named = body_->FindName(op, place);
+  if (!named.ok()) return named.error();
+  if (named->node != nullptr) return Errno::kExist;
+  if ((*found)->type == FileType::kDirectory) return Errno::kPerm;
+  if ((*found)->dead) return Errno::kNoEnt;
+  Plan plan;
+  Result<void> planned =
+      body_->dialect->PlanLink(op, *body_->state, **found, HandleId{}, *named, plan);
+  if (!planned.ok()) return planned.error();
+  return Describe(plan);
+}
+
+Result<std::vector<PlannedStep>> UnionFs::PlanOfRename(const OpContext& op, Place from_place,
+                                                       Place to_place, RenameMode mode) {
+  if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable.error();
+  Result<NamedNode> from = body_->FindName(op, from_place);
+  if (!from.ok()) return from.error();
+  Result<NamedNode> to = body_->FindName(op, to_place);
+  if (!to.ok()) return to.error();
+  if (mode != RenameMode::kLeaveWhiteout) {
+    if (Result<void> allowed = body_->CheckRename(*from, *to, mode); !allowed.ok()) {
+      return allowed.error();
+    }
+  }
+  if (from->node == nullptr) return Errno::kNoEnt;
+  Plan plan;
+  if (from->node == to->node) return Describe(plan);
+  Result<void> planned = body_->dialect->PlanRename(op, *body_->state, *from, *to, mode, plan);
+  if (!planned.ok()) return planned.error();
+  if (plan.refusal.has_value()) return *plan.refusal;
+  return Describe(plan);
+}
+
 }  // namespace lamina

@@ -84,6 +84,7 @@ Result<HandleId> UnionFs::Open(const OpContext& op, NodeId id, OpenFlags flags) 
       Step& truncate = plan.Add(StepKind::kSetAttr, StepPhase::kCommit);
       truncate.node = StepNode::WritableOf(id);
       truncate.change.size_bytes = 0;
+      truncate.change.mtime = op.now;  // also of a file that is empty already
       truncate.as_mounter = false;
     }
     if (Result<void> done = body_->Apply(op, plan); !done.ok()) return done.error();

@@ -156,7 +156,11 @@ Result<UnionNode*> UnionFs::Body::Instantiate(const OpContext& op, UnionNode& di
   node.xattr_whiteouts = found.xattr_whiteouts;
   node.metacopy = found.metacopy;
   node.redirect = found.redirect;
-  if (key->has_value()) state->nodes.SetKey(node, **key);
+  if (key->has_value()) {
+    state->nodes.SetKey(node, **key);
+    const NodeKey writable{&state->fs(0), found.hits.front().node};
+    node.keeps_ino = !(has_writable && **key == writable);
+  }
   state->names.Insert(dir.id, name, node);
   return &node;
 }

@@ -50,6 +50,7 @@ struct UnionNode {
   bool may_hold_whiteouts = false;
   bool xattr_whiteouts = false;
   bool metacopy = false;
+  bool keeps_ino = false;    // its identity is a lower object's, before and after the copy-up
   bool dead = false;         // lost its last name
   std::string redirect;
   std::uint32_t names = 0;    // entries of the name cache
@@ -62,6 +63,8 @@ struct UnionNode {
 
   const Hit& top() const { return hits.front(); }
   std::size_t lower_count() const { return hits.size() - (has_writable ? 1 : 0); }
+  // Shows the inode number of the lower object it was copied from.
+  bool has_origin() const { return has_writable && keeps_ino && lower_count() > 0; }
   const Hit* first_lower() const {
     return lower_count() == 0 ? nullptr : &hits[has_writable ? 1 : 0];
   }

@@ -224,7 +224,8 @@ class FileSystem {
   // Changes attributes in one step. A change of owner drops set-uid, set-gid (when group-execute is
   // set) and security.capability of anything but a directory; so does a change of size by a caller
   // without CAP_FSETID, which also drops the capability for every caller. A change of mode rewrites
-  // the mask of an access ACL. A change of size sets mtime to op.now unless mtime is given.
+  // the mask of an access ACL. A size sets mtime to op.now unless mtime is given or the size is
+  // what it was and the file holds no page (tmpfs).
   // Errors: kRoFs; kIsDir size of a directory; kInval size of something else that is not regular;
   // kFBig; kNoSpc.
   virtual Result<void> SetAttr(const OpContext& op, NodeId node, const AttrChange& change) = 0;

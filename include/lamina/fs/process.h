@@ -4,7 +4,7 @@
 //
 //   Process process(fs, fs.root(), {.clock = &clock});
 //   process.Mkdir("/a", 0755);
-//   Result<Fd> fd = process.Open("/a/f", {.access = Access::kWrite, .create = true}, 0644);
+//   Result<Process::Fd> fd = process.Open("/a/f", {.access = Access::kWrite, .create = true}, 0644);
 //
 // Threads: thread-compatible; one Process a thread.
 #ifndef LAMINA_FS_PROCESS_H_
@@ -23,7 +23,6 @@
 
 namespace lamina {
 
-using Fd = Id<struct FdTag>;  // index of an open file of one Process, from 0
 using Mapping = Id<struct MappingTag>;
 
 struct OpenHow {
@@ -74,6 +73,8 @@ struct ProcessOptions {
 
 class Process {
  public:
+  using Fd = Id<struct FdTag>;  // index of an open file of one Process, from 0
+
   Process(FileSystem& fs, NodeId root, const ProcessOptions& options);
   ~Process();
   Process(const Process&) = delete;

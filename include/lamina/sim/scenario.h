@@ -147,7 +147,7 @@ std::optional<std::uint64_t> CounterByName(const ScenarioCounters& counters, std
 
 class ScenarioRun;
 
-// Says which layers took part in an answer. Asked after each operation on a mounted tree.
+// Says which layers take part in an answer.
 //
 // Threads: called from the thread of the run.
 class ProvenanceSource {
@@ -155,7 +155,8 @@ class ProvenanceSource {
   virtual ~ProvenanceSource() = default;
   // The name of the layer that shows `path` in the current mount; nothing when no layer does.
   virtual std::optional<std::string> LayerOf(const ScenarioRun& run, std::string_view path) = 0;
-  // One short column of text for the human form, for example "U·  L3⊘". May be empty.
+  // One short column of text for the human form, for example "U·  L3⊘". May be empty. Asked before
+  // each operation on a mounted tree that names a path.
   virtual std::string Column(const ScenarioRun& run, std::string_view path) = 0;
 };
 
@@ -171,6 +172,7 @@ struct ScenarioRunOptions {
   LineSink* sink = nullptr;                // canonical text; absent: none
   EventSink* events = nullptr;             // events of file operations; absent: none
   ProvenanceSource* provenance = nullptr;  // absent: a BranchSearch of its own
+  bool columns = false;                    // fill StepReport::provenance
 };
 
 struct ScenarioFailure {
@@ -193,7 +195,7 @@ struct StepReport {
   std::optional<Errno> error;
   std::optional<bool> expectation_held;
   std::uint64_t bytes_copied = 0;  // copied up by it
-  std::string provenance;          // ProvenanceSource::Column, operations on a mount only
+  std::string provenance;          // ProvenanceSource::Column before it
 };
 
 class ScenarioRun {
@@ -208,6 +210,12 @@ class ScenarioRun {
   const Statement& next() const;
   // Runs one statement. Only when !AtEnd(). Errors: see the top; the run cannot go on then.
   absl::StatusOr<StepReport> Step();
+  // Runs `statement`, which need not be of the scenario, on the current state, as Step would.
+  absl::StatusOr<StepReport> RunExtra(const Statement& statement);
+  // Runs a file operation of the current caller against `instead`, which stands in for the file
+  // system of the current target. Nothing is counted or said; a handle it opens is closed again.
+  // Errors: kFailedPrecondition no target, or it works on open handles; those of Step.
+  absl::StatusOr<StepReport> Rehearse(const Statement& statement, FileSystem& instead);
   // Steps until `count` file operations (not set-up) have run and the next statement is a further
   // one, or to the end.
   absl::Status RunToOperation(std::size_t count);

@@ -84,6 +84,14 @@ class UnionFs final : public FileSystem {
   // The steps an unlink or rmdir would take. Errors as Remove.
   Result<std::vector<PlannedStep>> PlanOfRemove(const OpContext& op, Place place,
                                                 FileType expected);
+  // The steps the call of that name would take. What only a branch finds out when it is written (no
+  // space, a directory that is not empty) is not an error here.
+  // Errors: otherwise those of Create, Link and Rename.
+  Result<std::vector<PlannedStep>> PlanOfCreate(const OpContext& op, Place place,
+                                                const NewNode& node);
+  Result<std::vector<PlannedStep>> PlanOfLink(const OpContext& op, NodeId node, Place place);
+  Result<std::vector<PlannedStep>> PlanOfRename(const OpContext& op, Place from, Place to,
+                                                RenameMode mode);
 
   // ── FileSystem ───────────────────────────────────────────────────────────────────────────────
   NodeId root() const override;

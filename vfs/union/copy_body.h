@@ -1,7 +1,7 @@
 // The body of a copy-up: O(1) between two file systems in memory, otherwise read and write with
 // holes kept.
-#ifndef LAMINA_VFS_UNION_COPY_DATA_H_
-#define LAMINA_VFS_UNION_COPY_DATA_H_
+#ifndef LAMINA_VFS_UNION_COPY_BODY_H_
+#define LAMINA_VFS_UNION_COPY_BODY_H_
 
 #include <cstdint>
 
@@ -17,4 +17,4 @@ Result<std::uint64_t> CopyBody(const OpContext& op, FileSystem& source_fs, NodeI
                                std::uint64_t length_bytes);
 
 }  // namespace lamina
-#endif  // LAMINA_VFS_UNION_COPY_DATA_H_
+#endif  // LAMINA_VFS_UNION_COPY_BODY_H_

@@ -1,4 +1,4 @@
-#include "vfs/union/copy_data.h"
+#include "vfs/union/copy_body.h"
 
 #include <algorithm>
 #include <vector>

@@ -1,0 +1,108 @@
+// Explain: why an operation gives what it gives, and what it would cost, without doing it. The
+// answer comes from the real walk, the real permission checks and the real plans of the union; only
+// the steps of the plans are not applied.
+//
+//   absl::StatusOr<Statement> operation = ParseOperation({"unlink", "/etc/hosts"}, {});
+//   absl::StatusOr<Explanation> why = ExplainNext(run, *operation);
+//   std::string text = ExplanationText(*why, {});
+//
+// Not foreseen: what a branch finds out only when it is written (no space, too many links), and
+// fifos that a handle holds open.
+//
+// Threads: plain values; the run belongs to one thread.
+#ifndef LAMINA_SIM_EXPLAIN_H_
+#define LAMINA_SIM_EXPLAIN_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lamina/base/errno.h"
+#include "lamina/sim/scenario.h"
+#include "lamina/sim/text_style.h"
+
+namespace lamina::sim {
+
+// What one branch holds under a name, and what follows from that.
+struct ExplainedBranch {
+  std::string label;     // U; L1 is the bottom lower; D1 the bottom data-only one
+  std::string layer;     // its name
+  std::string outcome;   // "no entry", "regular, 20 B", "whiteout (char 0:0)", "not searched"
+  std::string decision;  // "found, stop"; may be empty
+};
+
+struct ExplainedLookup {
+  std::string path;                       // as the walk reached it, symlinks resolved
+  std::vector<ExplainedBranch> branches;  // topmost first
+};
+
+struct ExplainedStep {
+  std::string text;
+  bool commit = false;    // makes its part of the change visible
+  bool clean_up = false;  // after the commit; may fail without harm
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_written = 0;
+};
+
+// One call on the file system that changes something.
+struct ExplainedChange {
+  std::string title;
+  std::string decision;  // may be empty
+  std::vector<ExplainedStep> steps;
+};
+
+struct ExplainedCost {
+  std::uint64_t steps = 0;  // of plans
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_written = 0;  // copied and asked
+  std::uint64_t bytes_asked = 0;    // that the operation itself writes
+
+  friend bool operator==(const ExplainedCost&, const ExplainedCost&) = default;
+};
+
+struct Explanation {
+  std::string operation;
+  std::vector<ExplainedLookup> lookups;  // those that matter
+  std::vector<ExplainedChange> changes;
+  std::string answer;  // "OK", a value or the name of an errno, as the operation prints it
+  std::optional<Errno> error;
+  ExplainedCost cost;
+  std::vector<std::string> notes;
+  // The operation works on an open handle: it was run to learn the answer.
+  bool was_run = false;
+  // Of ExplainMode::kAnalyze: what really happened.
+  std::optional<std::string> actual_answer;
+  std::optional<ExplainedCost> actual_cost;
+};
+
+enum class ExplainMode : std::uint8_t {
+  kPlan,     // nothing is changed
+  kAnalyze,  // and then the operation runs, for comparison
+};
+
+// One operation of the scenario language. A single word may hold the whole operation as a line of a
+// scenario; several are its arguments, taken as they are.
+// Errors: kInvalidArgument, as ParseScenario.
+absl::StatusOr<Statement> ParseOperation(const std::vector<std::string>& words,
+                                         const ScenarioLimits& limits);
+
+// Explains a file operation on paths in the current state of `run`, which does not change.
+// Errors: kFailedPrecondition the target is not a mounted tree, or the operation works on an open
+// handle.
+absl::StatusOr<Explanation> ExplainNext(ScenarioRun& run, const Statement& operation);
+
+// Runs `scenario` up to `operations` file operations (absent: all) and explains `operation` there.
+// One that works on an open handle is run for its answer.
+// Errors: those of ExplainNext; kOutOfRange there are fewer operations; those of running.
+absl::StatusOr<Explanation> ExplainAfter(const Scenario& scenario,
+                                         std::optional<std::size_t> operations,
+                                         const Statement& operation, ExplainMode mode);
+
+// For people, several lines.
+std::string ExplanationText(const Explanation& explanation, const TextStyle& style);
+
+}  // namespace lamina::sim
+#endif  // LAMINA_SIM_EXPLAIN_H_

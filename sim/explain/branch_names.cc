@@ -1,0 +1,33 @@
+#include "sim/explain/branch_names.h"
+
+namespace lamina::sim::internal {
+namespace {
+
+void AddLowers(std::size_t count, const std::vector<std::string>& layers, char letter,
+               std::vector<BranchName>& names) {
+  for (std::size_t i = 0; i < count; ++i) {
+    names.push_back(
+        {letter + std::to_string(count - i), i < layers.size() ? layers[i] : "", letter == 'D'});
+  }
+}
+
+}  // namespace
+
+std::vector<BranchName> BranchNamesOf(const ScenarioMount& mount) {
+  std::vector<BranchName> names;
+  if (mount.setup.upper) names.push_back({"U", mount.upper_name.value_or(""), false});
+  AddLowers(mount.setup.lowers.size(), mount.lower_names, 'L', names);
+  AddLowers(mount.setup.data_only.size(), mount.data_only_names, 'D', names);
+  return names;
+}
+
+const ScenarioMount* TargetMount(const ScenarioRun& run) {
+  const Process* target = run.target();
+  if (target == nullptr) return nullptr;
+  for (const ScenarioMount* mount : run.mounts()) {
+    if (mount->process == target) return mount;
+  }
+  return nullptr;
+}
+
+}  // namespace lamina::sim::internal

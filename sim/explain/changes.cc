@@ -1,0 +1,204 @@
+#include "lamina/sim/changes.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+namespace lamina::sim {
+namespace {
+
+using Listing = std::map<std::string, NodeId, std::less<>>;
+
+// A directory that both trees show, or that only the union shows (`lower` is absent then).
+struct Pair {
+  std::string path;  // "" for the root
+  NodeId merged;
+  std::optional<NodeId> lower;
+};
+
+class ChangeSearch {
+ public:
+  ChangeSearch(UnionFs& fs, LowerView& lower) : fs_(fs), lower_(lower) {}
+
+  Result<std::vector<LayerChange>> Run() {
+    pending_.push_back({"", fs_.root(), lower_.fs->root()});
+    while (!pending_.empty()) {
+      const Pair pair = std::move(pending_.back());
+      pending_.pop_back();
+      if (Result<void> done = CompareDirectory(pair); !done.ok()) return done.error();
+    }
+    std::vector<LayerChange> changes;
+    for (auto& [path, kind] : found_) changes.push_back({path, kind});
+    return changes;
+  }
+
+ private:
+  OpContext op() const { return {root_, kSimulationStart, Probe()}; }
+
+  Result<Listing> List(FileSystem& fs, NodeId dir) const {
+    Result<HandleId> handle = fs.Open(op(), dir, {});
+    if (!handle.ok()) return handle.error();
+    std::vector<std::string> names;
+    Result<DirCookie> end = fs.ReadDir(op(), *handle, DirCookie(), [&](const DirEntry& entry) {
+      names.emplace_back(entry.name);
+      return true;
+    });
+    fs.Close(*handle);
+    if (!end.ok()) return end.error();
+    Listing listing;
+    for (const std::string& name : names) {
+      Result<NodeId> node = fs.Lookup(op(), {dir, name});
+      if (node.ok()) listing.emplace(name, *node);
+    }
+    return listing;
+  }
+
+  void Record(const std::string& path, ChangeKind kind) {
+    found_.emplace(path, kind);
+    for (std::size_t slash = path.rfind('/'); slash != 0; slash = path.rfind('/', slash - 1)) {
+      const auto [it, fresh] = found_.emplace(path.substr(0, slash), ChangeKind::kModify);
+      if (!fresh) break;
+    }
+  }
+
+  Result<void> CompareDirectory(const Pair& pair) {
+    Result<Listing> shown = List(fs_, pair.merged);
+    if (!shown.ok()) return shown.error();
+    Listing below;
+    if (pair.lower) {
+      Result<Listing> listed = List(*lower_.fs, *pair.lower);
+      if (!listed.ok()) return listed.error();
+      below = *std::move(listed);
+    }
+    for (const auto& [name, node] : below) {
+      if (!shown->contains(name)) Record(pair.path + '/' + name, ChangeKind::kDelete);
+    }
+    for (const auto& [name, node] : *shown) {
+      const auto lower = below.find(name);
+      Pair child{pair.path + '/' + name, node, std::nullopt};
+      if (lower != below.end()) child.lower = lower->second;
+      if (Result<void> done = CompareName(std::move(child)); !done.ok()) return done;
+    }
+    return {};
+  }
+
+  Result<void> CompareName(Pair pair) {
+    const Result<Stat> shown = fs_.GetAttr(op(), pair.merged);
+    if (!shown.ok()) return shown.error();
+    const bool directory = shown->type == FileType::kDirectory;
+    if (!pair.lower) {
+      Record(pair.path, ChangeKind::kAdd);
+      if (directory) pending_.push_back(std::move(pair));
+      return {};
+    }
+    const Result<bool> same = SameObjects(pair);
+    if (!same.ok()) return same.error();
+    if (*same) return {};
+    const Result<Stat> below = lower_.fs->GetAttr(op(), *pair.lower);
+    if (!below.ok()) return below.error();
+    if (!directory || below->type != FileType::kDirectory) {
+      Record(pair.path, ChangeKind::kModify);
+      pair.lower.reset();  // of a directory that was none: all its names are new
+      if (directory) pending_.push_back(std::move(pair));
+      return {};
+    }
+    const Result<bool> changed = AttributesDiffer(pair, *shown, *below);
+    if (!changed.ok()) return changed.error();
+    if (*changed) Record(pair.path, ChangeKind::kModify);
+    pending_.push_back(std::move(pair));
+    return {};
+  }
+
+  // Shown from the same objects of read-only branches: then everything below is the same, too.
+  Result<bool> SameObjects(const Pair& pair) const {
+    auto shown = fs_.BranchNodes(pair.merged);
+    if (!shown.ok()) return shown.error();
+    auto below = lower_.fs->BranchNodes(*pair.lower);
+    if (!below.ok()) return below.error();
+    for (auto& [branch, node] : *below) branch = static_cast<BranchIndex>(branch + lower_.first);
+    return *shown == *below;
+  }
+
+  Result<bool> AttributesDiffer(const Pair& pair, const Stat& shown, const Stat& below) const {
+    if (shown.mode != below.mode || shown.uid != below.uid) return true;
+    if (shown.gid != below.gid || shown.mtime != below.mtime) return true;
+    const auto shown_xattrs = Xattrs(fs_, pair.merged);
+    if (!shown_xattrs.ok()) return shown_xattrs.error();
+    const auto lower_xattrs = Xattrs(*lower_.fs, *pair.lower);
+    if (!lower_xattrs.ok()) return lower_xattrs.error();
+    return *shown_xattrs != *lower_xattrs;
+  }
+
+  Result<std::vector<std::string>> Xattrs(FileSystem& fs, NodeId node) const {
+    Result<std::vector<std::string>> keys = fs.ListXattr(op(), node);
+    if (!keys.ok()) return keys;
+    std::vector<std::string> all;
+    for (const std::string& key : *keys) {
+      Result<std::string> value = fs.GetXattr(op(), node, key);
+      if (!value.ok()) return value.error();
+      all.push_back(key);
+      all.push_back(*std::move(value));
+    }
+    return all;
+  }
+
+  Credentials root_ = RootCredentials();
+  UnionFs& fs_;
+  LowerView& lower_;
+  std::vector<Pair> pending_;
+  std::map<std::string, ChangeKind> found_;
+};
+
+}  // namespace
+
+std::string_view ChangeLetter(ChangeKind kind) {
+  switch (kind) {
+    case ChangeKind::kAdd:
+      return "A";
+    case ChangeKind::kModify:
+      return "C";
+    case ChangeKind::kDelete:
+      return "D";
+  }
+  return "?";
+}
+
+Result<LowerView> MountLowerView(const UnionFs& fs, const OverlayOptions& options) {
+  LowerView view;
+  OverlayMount mount;
+  mount.options = options;
+  for (const Branch& branch : fs.branches()) {
+    if (branch.mode == BranchMode::kReadWrite) {
+      view.first = 1;
+      continue;
+    }
+    auto& branches = branch.data_only ? mount.data_only : mount.lowers;
+    branches.push_back({branch.fs, branch.root, {}, branch.name});
+  }
+  // A mount without a writable branch wants two lowers.
+  if (mount.lowers.size() == 1) {
+    view.floor = std::make_unique<MemFs>();
+    view.floor->Freeze();
+    mount.lowers.push_back({view.floor.get(), view.floor->root(), {}, ""});
+  }
+  const Credentials root = RootCredentials();
+  Result<std::unique_ptr<UnionFs>> mounted =
+      MountOverlay(OpContext{root, kSimulationStart, Probe()}, mount);
+  if (!mounted.ok()) return mounted.error();
+  view.fs = *std::move(mounted);
+  return view;
+}
+
+Result<std::vector<LayerChange>> ChangesOf(UnionFs& fs, const OverlayOptions& options) {
+  const auto& branches = fs.branches();
+  const bool writable = std::any_of(branches.begin(), branches.end(), [](const Branch& branch) {
+    return branch.mode == BranchMode::kReadWrite;
+  });
+  if (!writable) return std::vector<LayerChange>();
+  Result<LowerView> lower = MountLowerView(fs, options);
+  if (!lower.ok()) return lower.error();
+  return ChangeSearch(fs, *lower).Run();
+}
+
+}  // namespace lamina::sim

@@ -1,0 +1,279 @@
+#include "lamina/sim/explain.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "sim/explain/branch_names.h"
+#include "sim/explain/findings_text.h"
+#include "sim/explain/planning_fs.h"
+#include "sim/scenario/operation.h"
+#include "sim/scenario/text_form.h"
+
+namespace lamina::sim {
+
+using internal::BranchName;
+using internal::PlannedChange;
+using internal::PlanningFs;
+using internal::SeenName;
+
+namespace {
+
+// What really happens, counted as plans are.
+class CostMeter final : public EventSink {
+ public:
+  void OnEvent(const Event& event) override {
+    if (!open) return;
+    if (event.kind == EventKind::kStep || event.kind == EventKind::kCommitStep) ++steps;
+    if (event.kind == EventKind::kBytesCopied) copied += event.amount;
+  }
+
+  bool open = false;
+  std::uint64_t steps = 0;
+  std::uint64_t copied = 0;
+};
+
+// A name is worth a line unless it is a plain directory on the way to another name.
+bool Matters(const SeenName& name, const std::vector<SeenName>& all) {
+  using Outcome = BranchFinding::Outcome;
+  const NameFindings& findings = name.findings;
+  const bool on_the_way =
+      findings.answer.ok() && std::any_of(all.begin(), all.end(), [&](const SeenName& other) {
+        return other.dir == *findings.answer;
+      });
+  if (!on_the_way) return true;
+  return std::any_of(
+      findings.branches.begin(), findings.branches.end(), [](const BranchFinding& branch) {
+        return branch.outcome == Outcome::kWhiteout || branch.outcome == Outcome::kHidden ||
+               branch.opaque || !branch.redirect.empty();
+      });
+}
+
+bool IsCopied(const PlannedStep& step) {
+  return step.commit &&
+         (step.text.starts_with("link into place") || step.text.starts_with("rename workdir to"));
+}
+
+bool Holds(const std::vector<PlannedStep>& steps, std::string_view part) {
+  return std::any_of(steps.begin(), steps.end(), [&](const PlannedStep& step) {
+    return step.text.find(part) != std::string::npos;
+  });
+}
+
+std::string DecisionOf(const PlannedChange& change, const std::vector<BranchName>& names) {
+  if (change.kind == PlannedChange::Kind::kWrite) return "";
+  if (change.title.starts_with("remove /")) {
+    if (Holds(change.steps, "create whiteout in workdir")) {
+      return "the name exists below U: leave a whiteout";
+    }
+    return "the name is in U only: remove it there";
+  }
+  if (change.title.starts_with("rename /")) {
+    if (Holds(change.steps, "(whiteout)")) return "the old name exists below U: leave a whiteout";
+    if (Holds(change.steps, "(exchange)")) return "both names stay taken";
+    return "the old name is in U only";
+  }
+  if (change.title.starts_with("make ")) {
+    const bool over = Holds(change.steps, "create in workdir") &&
+                      IsCopied(change.steps.back().clean_up && change.steps.size() > 1
+                                   ? change.steps[change.steps.size() - 2]
+                                   : change.steps.back());
+    return over ? "U holds a whiteout there: replace it" : "make it in U";
+  }
+  const bool copies = std::any_of(change.steps.begin(), change.steps.end(), IsCopied);
+  if (copies && change.source) {
+    return names[*change.source].label + " is read-only: copy up first";
+  }
+  return "it is in U already";
+}
+
+ExplainedChange ChangeText(const PlannedChange& change, const std::vector<BranchName>& names) {
+  ExplainedChange out;
+  out.title = change.title;
+  out.decision = DecisionOf(change, names);
+  for (const PlannedStep& step : change.steps) {
+    ExplainedStep& line = out.steps.emplace_back();
+    line.text = step.text;
+    line.commit = step.commit;
+    line.clean_up = step.clean_up;
+    line.bytes_read = line.bytes_written = step.bytes_copied;
+    if (step.bytes_copied == 0) continue;
+    line.text += ' ' + SizeText(step.bytes_copied);
+    if (change.source) line.text += " from " + names[*change.source].label;
+  }
+  if (change.kind == PlannedChange::Kind::kWrite) {
+    ExplainedStep& line = out.steps.emplace_back();
+    line.text = SizeText(change.bytes_written) + " into U";
+    line.bytes_written = change.bytes_written;
+  }
+  if (change.refused) {
+    out.steps.push_back({absl::StrFormat("refused: %s", ErrnoName(*change.refused))});
+  }
+  return out;
+}
+
+ExplainedCost CostOf(const PlanningFs& plan) {
+  ExplainedCost cost;
+  for (const PlannedChange& change : plan.changes()) {
+    cost.steps += change.steps.size();
+    cost.bytes_asked += change.bytes_written;
+    for (const PlannedStep& step : change.steps) cost.bytes_read += step.bytes_copied;
+  }
+  cost.bytes_written = cost.bytes_read + cost.bytes_asked;
+  return cost;
+}
+
+// Bytes of the objects below the writable branch that a removal leaves stored.
+std::uint64_t BytesLeftBelow(const std::vector<SeenName>& names, const ScenarioMount& mount) {
+  if (names.empty() || !mount.setup.upper) return 0;
+  std::uint64_t bytes = 0;
+  for (const BranchFinding& branch : names.back().findings.branches) {
+    const bool regular = branch.stat && branch.stat->type == FileType::kRegular;
+    if (branch.branch > 0 && regular) bytes += branch.stat->size_bytes;
+  }
+  return bytes;
+}
+
+std::vector<std::string> NotesOn(const Explanation& why, const PlanningFs& plan,
+                                 const Statement& operation, const ScenarioMount& mount) {
+  std::vector<std::string> notes;
+  if (why.error == Errno::kRoFs)
+    notes.push_back("the mount is read-only: it has no upper to write to");
+  if (why.error == Errno::kXDev && operation.name == "rename") {
+    notes.push_back("a directory that exists below U moves only with redirect_dir=on");
+  }
+  if (why.cost.bytes_read > 0) {
+    const bool attributes = operation.name == "chmod" || operation.name == "chown" ||
+                            operation.name == "utimens" || operation.name == "setxattr" ||
+                            operation.name == "removexattr";
+    if (attributes) notes.push_back("metacopy=on would copy the attributes only");
+    if (why.cost.bytes_asked > 0) {
+      notes.push_back("metacopy=on would not help here: data changes");
+    }
+  }
+  const bool whiteout =
+      std::any_of(plan.changes().begin(), plan.changes().end(), [](const PlannedChange& change) {
+        return change.title.starts_with("remove /") && Holds(change.steps, "create whiteout");
+      });
+  const std::uint64_t left = whiteout ? BytesLeftBelow(plan.names(), mount) : 0;
+  if (left > 0) notes.push_back(SizeText(left) + " below U stay stored: a whiteout frees nothing");
+  return notes;
+}
+
+bool WorksOnHandle(const Statement& operation) {
+  const internal::Operation& row = *operation.operation;
+  return row.signature.most > 0 && row.name != "open" &&
+         row.signature.kind(0) == internal::ArgumentKind::kName;
+}
+
+// Runs the operation and gives its answer and cost.
+absl::Status Measure(ScenarioRun& run, CostMeter& meter, const Statement& operation,
+                     std::string& answer, std::optional<Errno>& error, ExplainedCost& cost) {
+  const ScenarioCounters before = run.counters();
+  meter.open = true;
+  absl::StatusOr<StepReport> step = run.RunExtra(operation);
+  meter.open = false;
+  if (!step.ok()) return step.status();
+  answer = step->result;
+  error = step->error;
+  cost.steps = meter.steps;
+  cost.bytes_asked = run.counters().bytes_asked - before.bytes_asked;
+  cost.bytes_read = meter.copied;
+  cost.bytes_written = cost.bytes_asked + meter.copied;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Explanation> ExplainByRunning(ScenarioRun& run, CostMeter& meter,
+                                             const Statement& operation) {
+  Explanation why;
+  why.operation = operation.text;
+  why.was_run = true;
+  absl::Status done = Measure(run, meter, operation, why.answer, why.error, why.cost);
+  if (!done.ok()) return done;
+  if (why.cost.bytes_read > 0) {
+    ExplainedChange& change = why.changes.emplace_back();
+    change.title = "copy-up of the open file";
+    change.steps.push_back({"copy data " + SizeText(why.cost.bytes_read), false, false,
+                            why.cost.bytes_read, why.cost.bytes_read});
+  }
+  if (why.cost.bytes_asked > 0) {
+    ExplainedChange& change = why.changes.emplace_back();
+    change.title = "write";
+    change.steps.push_back(
+        {SizeText(why.cost.bytes_asked) + " into U", false, false, 0, why.cost.bytes_asked});
+  }
+  return why;
+}
+
+}  // namespace
+
+absl::StatusOr<Statement> ParseOperation(const std::vector<std::string>& words,
+                                         const ScenarioLimits& limits) {
+  std::string line;
+  for (const std::string& word : words) {
+    if (!line.empty()) line += ' ';
+    line += words.size() == 1 ? word : internal::ShowArgument(word);
+  }
+  ParseOptions options;
+  options.file = "operation";
+  options.limits = limits;
+  absl::StatusOr<Scenario> parsed = ParseScenario("scenario 2\n" + line + '\n', options);
+  if (!parsed.ok()) return parsed.status();
+  const bool one = parsed->statements.size() == 2;
+  if (!one || parsed->statements[1].operation->kind != internal::OperationClass::kFile) {
+    return absl::InvalidArgumentError(absl::StrFormat("'%s' is not one file operation", line));
+  }
+  return std::move(parsed->statements[1]);
+}
+
+absl::StatusOr<Explanation> ExplainNext(ScenarioRun& run, const Statement& operation) {
+  const ScenarioMount* mount = internal::TargetMount(run);
+  if (mount == nullptr) {
+    return absl::FailedPreconditionError(
+        "operations work on a layer here, or on nothing: there is no mounted tree to explain");
+  }
+  PlanningFs plan(*mount->fs);
+  absl::StatusOr<StepReport> step = run.Rehearse(operation, plan);
+  if (!step.ok()) return step.status();
+  const std::vector<BranchName> names = internal::BranchNamesOf(*mount);
+  Explanation why;
+  why.operation = operation.text;
+  why.answer = step->result;
+  why.error = step->error;
+  for (const SeenName& name : plan.names()) {
+    if (!Matters(name, plan.names())) continue;
+    why.lookups.push_back({name.path, internal::FindingsText(name.findings, names)});
+  }
+  for (const PlannedChange& change : plan.changes()) {
+    why.changes.push_back(ChangeText(change, names));
+  }
+  why.cost = CostOf(plan);
+  why.notes = NotesOn(why, plan, operation, *mount);
+  return why;
+}
+
+absl::StatusOr<Explanation> ExplainAfter(const Scenario& scenario,
+                                         std::optional<std::size_t> operations,
+                                         const Statement& operation, ExplainMode mode) {
+  CostMeter meter;
+  ScenarioRun run(scenario, {.events = &meter});
+  const std::size_t wanted = operations.value_or(scenario.statements.size());
+  if (absl::Status ran = run.RunToOperation(wanted); !ran.ok()) return ran;
+  if (operations && run.counters().operations < *operations) {
+    return absl::OutOfRangeError(absl::StrFormat("%s has %d operations, not %d", scenario.file,
+                                                 run.counters().operations, *operations));
+  }
+  if (WorksOnHandle(operation)) return ExplainByRunning(run, meter, operation);
+  absl::StatusOr<Explanation> why = ExplainNext(run, operation);
+  if (!why.ok() || mode == ExplainMode::kPlan) return why;
+  ExplainedCost cost;
+  std::string answer;
+  std::optional<Errno> error;
+  absl::Status done = Measure(run, meter, operation, answer, error, cost);
+  if (!done.ok()) return done;
+  why->actual_answer = std::move(answer);
+  why->actual_cost = cost;
+  return why;
+}
+
+}  // namespace lamina::sim

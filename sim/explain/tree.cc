@@ -1,0 +1,282 @@
+// ReadLayeredTree: three walks. The layers one by one give what is stored; the mounted tree gives
+// what is visible; every name of every part of a merged directory gives what is hidden.
+#include "lamina/sim/tree.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_format.h"
+#include "lamina/sim/changes.h"
+#include "lamina/union/union_fs.h"
+#include "sim/explain/branch_names.h"
+
+namespace lamina::sim {
+
+using internal::BranchName;
+
+namespace {
+
+// An inode of a branch. Two branches may lie on one file system.
+using Inode = std::pair<FileSystem*, std::uint64_t>;
+
+struct Child {
+  std::string name;
+  NodeId node;
+};
+
+class TreeReader {
+ public:
+  explicit TreeReader(const ScenarioMount& mount)
+      : fs_(*mount.fs), names_(internal::BranchNamesOf(mount)) {}
+
+  Result<LayeredTree> Read(const std::vector<LayerChange>& changes) {
+    for (const LayerChange& change : changes) {
+      letters_[change.path] = std::string(ChangeLetter(change.kind));
+    }
+    if (Result<void> done = AddStored(); !done.ok()) return done.error();
+    if (Result<void> done = FindVisible(); !done.ok()) return done.error();
+    if (Result<void> done = AddEntries(); !done.ok()) return done.error();
+    return std::move(tree_);
+  }
+
+ private:
+  struct Directory {
+    NodeId node;
+    std::string path;  // "" for the root
+    std::vector<std::string> names;
+    std::size_t next = 0;
+  };
+
+  OpContext op() const { return {root_, kSimulationStart, Probe()}; }
+
+  Result<std::vector<Child>> List(FileSystem& fs, NodeId dir) const {
+    const Result<HandleId> handle = fs.Open(op(), dir, {});
+    if (!handle.ok()) return handle.error();
+    std::vector<Child> children;
+    const Result<DirCookie> end = fs.ReadDir(op(), *handle, {}, [&](const DirEntry& entry) {
+      children.push_back({std::string(entry.name), {}});
+      return true;
+    });
+    fs.Close(*handle);
+    if (!end.ok()) return end.error();
+    for (Child& child : children) {
+      if (Result<NodeId> node = fs.Lookup(op(), {dir, child.name}); node.ok()) child.node = *node;
+    }
+    std::erase_if(children, [](const Child& child) { return child.node == NodeId{}; });
+    return children;
+  }
+
+  // Calls `visit` with the Stat of every object at and below `top`.
+  template <typename Visit>
+  Result<void> ForEachBelow(FileSystem& fs, NodeId top, Visit visit) const {
+    std::vector<NodeId> pending = {top};
+    while (!pending.empty()) {
+      const NodeId node = pending.back();
+      pending.pop_back();
+      const Result<Stat> stat = fs.GetAttr(op(), node);
+      if (!stat.ok()) return stat.error();
+      visit(*stat, node);
+      if (stat->type != FileType::kDirectory) continue;
+      const Result<std::vector<Child>> children = List(fs, node);
+      if (!children.ok()) return children.error();
+      for (const Child& child : *children) pending.push_back(child.node);
+    }
+    return {};
+  }
+
+  Result<void> AddStored() {
+    absl::flat_hash_set<Inode> seen;
+    for (const Branch& branch : fs_.branches()) {
+      if (branch.data_only) continue;
+      Result<void> done = ForEachBelow(*branch.fs, branch.root, [&](const Stat& stat, NodeId node) {
+        if (stat.type != FileType::kRegular) return;
+        if (!seen.insert({branch.fs, node.value}).second) return;
+        tree_.totals.stored_bytes += stat.size_bytes;
+      });
+      if (!done.ok()) return done;
+    }
+    return {};
+  }
+
+  Result<void> FindVisible() {
+    return ForEachBelow(fs_, fs_.root(), [&](const Stat& stat, NodeId node) {
+      if (stat.type != FileType::kRegular) return;
+      const auto parts = fs_.BranchNodes(node);
+      if (!parts.ok() || parts->empty()) return;
+      const auto& [branch, shown] = parts->front();
+      if (!visible_.insert({fs_.branches()[branch].fs, shown.value}).second) return;
+      tree_.totals.visible_bytes += stat.size_bytes;
+    });
+  }
+
+  // The names of a merged directory in all its parts, with those that are hidden.
+  Result<std::vector<std::string>> NamesIn(NodeId dir) const {
+    const auto parts = fs_.BranchNodes(dir);
+    if (!parts.ok()) return parts.error();
+    std::set<std::string> names;
+    for (const auto& [branch, node] : *parts) {
+      const Result<std::vector<Child>> children = List(*fs_.branches()[branch].fs, node);
+      if (!children.ok()) return children.error();
+      for (const Child& child : *children) names.insert(child.name);
+    }
+    return std::vector<std::string>(names.begin(), names.end());
+  }
+
+  Result<void> AddEntries() {
+    Result<Stat> root = fs_.GetAttr(op(), fs_.root());
+    if (!root.ok()) return root.error();
+    TreeEntry entry;
+    entry.path = "/";
+    entry.stat = *root;
+    entry.last = true;
+    tree_.entries.push_back(std::move(entry));
+    std::vector<Directory> open;
+    if (Result<void> done = Enter(fs_.root(), "", open); !done.ok()) return done;
+    while (!open.empty()) {
+      Directory& dir = open.back();
+      if (dir.next == dir.names.size()) {
+        open.pop_back();
+        continue;
+      }
+      const std::string name = dir.names[dir.next++];
+      const Result<std::optional<NodeId>> inside = AddEntry(dir, name, open.size());
+      if (!inside.ok()) return inside.error();
+      const std::string path = dir.path + '/' + name;
+      if (!inside->has_value()) continue;
+      if (Result<void> done = Enter(**inside, path, open); !done.ok()) return done;
+    }
+    return {};
+  }
+
+  Result<void> Enter(NodeId node, const std::string& path, std::vector<Directory>& open) const {
+    Result<std::vector<std::string>> names = NamesIn(node);
+    if (!names.ok()) return names.error();
+    open.push_back({node, path, *std::move(names), 0});
+    return {};
+  }
+
+  // Gives the node when it is a directory to go into.
+  Result<std::optional<NodeId>> AddEntry(const Directory& dir, const std::string& name,
+                                         std::size_t depth) {
+    const Result<NameFindings> findings = fs_.FindInBranches(op(), {dir.node, name});
+    if (!findings.ok()) return findings.error();
+    TreeEntry entry;
+    entry.path = dir.path + '/' + name;
+    entry.name = name;
+    entry.depth = depth;
+    entry.last = dir.next == dir.names.size();
+    for (const BranchFinding& finding : findings->branches) {
+      if (Result<void> done = AddFinding(finding, entry); !done.ok()) return done.error();
+    }
+    std::optional<NodeId> inside;
+    if (findings->answer.ok()) {
+      Result<Stat> stat = fs_.GetAttr(op(), *findings->answer);
+      if (!stat.ok()) return stat.error();
+      if (stat->type == FileType::kDirectory) inside = *findings->answer;
+      if (Result<void> done = AddVisible(*stat, entry); !done.ok()) return done.error();
+    } else if (findings->answer.error() != Errno::kNoEnt) {
+      entry.error = findings->answer.error();
+    }
+    const auto letter = letters_.find(entry.path);
+    if (letter != letters_.end()) entry.change = letter->second;
+    if (entry.whiteout) ++tree_.totals.whiteouts;
+    tree_.entries.push_back(std::move(entry));
+    return inside;
+  }
+
+  Result<void> AddVisible(const Stat& stat, TreeEntry& entry) {
+    TreeTotals& totals = tree_.totals;
+    entry.stat = stat;
+    entry.whiteout = false;
+    switch (stat.type) {
+      case FileType::kRegular:
+        ++totals.files;
+        return {};
+      case FileType::kDirectory:
+        ++totals.directories;
+        return {};
+      case FileType::kSymlink: {
+        Result<std::string> target = fs_.ReadLink(op(), stat.node);
+        if (!target.ok()) return target.error();
+        entry.target = *std::move(target);
+        ++totals.others;
+        return {};
+      }
+      case FileType::kCharDevice:
+      case FileType::kBlockDevice:
+      case FileType::kFifo:
+      case FileType::kSocket:
+        ++totals.others;
+        return {};
+    }
+    return {};
+  }
+
+  Result<void> AddFinding(const BranchFinding& finding, TreeEntry& entry) {
+    using Outcome = BranchFinding::Outcome;
+    const BranchName& name = names_[finding.branch];
+    if (name.data_only) return {};
+    switch (finding.outcome) {
+      case Outcome::kNoDirectory:
+      case Outcome::kNoEntry:
+        return {};
+      case Outcome::kFound:
+        entry.labels.push_back(name.label);
+        return {};
+      case Outcome::kWhiteout:
+        if (entry.labels.empty()) {
+          entry.whiteout = true;
+          entry.labels.push_back(name.label);
+        }
+        return {};
+      case Outcome::kHidden:
+        return AddHidden(finding, name.label, entry);
+    }
+    return {};
+  }
+
+  Result<void> AddHidden(const BranchFinding& finding, const std::string& label, TreeEntry& entry) {
+    FileSystem& fs = *fs_.branches()[finding.branch].fs;
+    HiddenCopy copy;
+    copy.label = label;
+    copy.type = finding.stat->type;
+    Result<void> done = ForEachBelow(fs, finding.stat->node, [&](const Stat& stat, NodeId node) {
+      if (stat.type != FileType::kRegular) return;
+      const Inode inode{&fs, node.value};
+      if (visible_.contains(inode) || !counted_.insert(inode).second) return;
+      ++copy.files;
+      copy.bytes += stat.size_bytes;
+    });
+    if (!done.ok()) return done;
+    tree_.totals.hidden_files += copy.files;
+    tree_.totals.hidden_bytes += copy.bytes;
+    entry.hidden.push_back(std::move(copy));
+    return {};
+  }
+
+  UnionFs& fs_;
+  std::vector<BranchName> names_;
+  Credentials root_ = RootCredentials();
+  absl::flat_hash_map<std::string, std::string> letters_;  // by path, as lamina diff
+  absl::flat_hash_set<Inode> visible_;
+  absl::flat_hash_set<Inode> counted_;  // hidden inodes
+  LayeredTree tree_;
+};
+
+}  // namespace
+
+absl::StatusOr<LayeredTree> ReadLayeredTree(const ScenarioMount& mount) {
+  const Result<std::vector<LayerChange>> changes = ChangesOf(*mount.fs, mount.setup.options);
+  Result<LayeredTree> tree = Errno::kIo;
+  if (changes.ok()) tree = TreeReader(mount).Read(*changes);
+  if (tree.ok()) return *std::move(tree);
+  const Errno error = changes.ok() ? tree.error() : changes.error();
+  return absl::InternalError(
+      absl::StrFormat("the mounted tree cannot be read: %s", ErrnoName(error)));
+}
+
+}  // namespace lamina::sim

@@ -1,0 +1,127 @@
+// FacadeMount: what a LayeredFs, its views and its open files share. Caller: one set of credentials
+// with its own descriptors on a mount.
+//
+// Threads: belong to the mount.
+#ifndef LAMINA_SIM_FACADE_FACADE_MOUNT_H_
+#define LAMINA_SIM_FACADE_FACADE_MOUNT_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "lamina/base/time.h"
+#include "lamina/facade/layered_fs.h"
+#include "lamina/facade/status.h"
+#include "lamina/fs/lock_table.h"
+#include "lamina/fs/mem_fs.h"
+#include "lamina/fs/process.h"
+#include "lamina/union/union_fs.h"
+
+namespace lamina::internal {
+
+inline constexpr std::string_view kUpperName = "upper";
+
+class CountingSink final : public EventSink {
+ public:
+  void OnEvent(const Event& event) override;
+  FsCounters counters;
+};
+
+struct LowerLayer {
+  std::string name;
+  std::unique_ptr<MemFs> fs;
+  std::uint64_t changes_at_mount = 0;
+};
+
+struct FacadeMount {
+  OpContext AsRoot() const { return {root_credentials, clock.now(), Probe()}; }
+  // The name of branch `index`; the order of branches is that of UnionFs::branches.
+  const std::string& BranchName(BranchIndex index) const { return fs->branches()[index].name; }
+  void Log(std::string text, std::vector<std::string> paths, int error);
+
+  MountOptions options;
+  Credentials root_credentials;
+  Clock clock;
+  std::vector<LowerLayer> lowers;  // topmost first
+  std::unique_ptr<MemFs> home;     // holds upper and work
+  NodeId upper;
+  NodeId work;
+  std::unique_ptr<UnionFs> fs;
+  LockTable locks;
+  CountingSink sink;
+  std::vector<Call> calls;
+  std::size_t calls_made = 0;
+};
+
+// A call as messages and the log write it.
+struct CallText {
+  std::string_view name;                // Unlink
+  std::vector<std::string_view> paths;  // in the order of the arguments
+  std::string rest = {};                // ", 0644"
+  bool creates_last = false;            // the last path need not exist
+
+  std::string Logged() const;  // Unlink("/a")
+  std::string Posix() const;   // unlink("/a")
+};
+
+struct Caller {
+  Caller(std::shared_ptr<FacadeMount> the_mount, const Credentials& credentials);
+
+  OpContext op() const { return {process.credentials(), mount->clock.now(), Probe()}; }
+
+  absl::Status Error(Errno error, const CallText& call) const;
+
+  // The answer of a call that changes nothing.
+  template <typename T>
+  absl::StatusOr<T> Answer(const CallText& call, Result<T> result) const {
+    if (!result.ok()) return Error(result.error(), call);
+    return *std::move(result);
+  }
+
+  // The answer of one that does: it goes to the log.
+  template <typename T>
+  absl::StatusOr<T> LoggedAnswer(const CallText& call, Result<T> result) {
+    Log(call, result.ok() ? 0 : static_cast<int>(result.error()));
+    return Answer(call, std::move(result));
+  }
+  absl::Status Done(const CallText& call, Result<void> result);
+
+  void Log(const CallText& call, int error);
+
+  std::shared_ptr<FacadeMount> mount;
+  mutable Process process;
+};
+
+// What a path of the union leads to for `caller`, and if nowhere, which of its prefixes is to
+// blame.
+struct Lookup {
+  Result<Stat> stat = Errno::kNoEnt;
+  std::optional<Place> place() const {
+    if (!has_place) return std::nullopt;
+    return Place{dir, name};
+  }
+  std::string prefix;  // as written: the path itself, or the first part of it that fails
+  bool has_place = false;
+  NodeId dir;
+  std::string name;
+};
+Lookup LookUp(const Caller& caller, std::string_view path, LastLink last_link);
+
+// "/a", "/a/b" for "/a/b": every leading part of a path, as written.
+std::vector<std::string> PrefixesOf(std::string_view path);
+
+// One clause that says why `error` was given; empty when the errno says it all.
+std::string ReasonFor(const Caller& caller, Errno error, const CallText& call);
+
+// "regular, 20 B", "directory", "symlink to \"x\"".
+std::string_view TypeWord(FileType type);
+std::string ObjectText(const Stat& stat);
+bool IsWhiteoutStat(const Stat& stat);
+
+}  // namespace lamina::internal
+#endif  // LAMINA_SIM_FACADE_FACADE_MOUNT_H_
