@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "absl/strings/str_format.h"
+#include "lamina/sim/text_style.h"
 
 namespace lamina::cli {
 namespace {
@@ -41,17 +42,6 @@ absl::StatusOr<sim::Scenario> LoadScenario(const std::string& path, std::uint64_
   return sim::ParseScenario(*text, options);
 }
 
-std::string ShowSize(std::uint64_t size_bytes) {
-  static constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
-  std::size_t unit = 0;
-  std::uint64_t scale = 1;
-  while (unit + 1 < kUnits.size() && size_bytes / scale >= 1024) {
-    scale *= 1024;
-    ++unit;
-  }
-  if (size_bytes % scale == 0) return absl::StrFormat("%d %s", size_bytes / scale, kUnits[unit]);
-  return absl::StrFormat("%.1f %s", static_cast<double>(size_bytes) / static_cast<double>(scale),
-                         kUnits[unit]);
-}
+std::string ShowSize(std::uint64_t size_bytes) { return sim::SizeText(size_bytes); }
 
 }  // namespace lamina::cli

@@ -50,7 +50,9 @@ Result<bool> HoldsMarks(FileSystem& fs, NodeId root) {
 }
 
 absl::StatusOr<Scenario> ParseSource(std::string_view source, const std::string& text) {
-  return ParseScenario(text, {.file = std::string(source)});
+  ParseOptions options;
+  options.file = source;
+  return ParseScenario(text, options);
 }
 
 // The tree of one layer, without a mount.

@@ -17,6 +17,13 @@ Credentials WithoutImpliedCapabilities(Credentials credentials) {
   return credentials;
 }
 
+// `name` is `path`, or a directory above it.
+bool IsSameOrAbove(std::string_view name, std::string_view path) {
+  while (name.size() > 1 && name.ends_with('/')) name.remove_suffix(1);
+  if (!path.starts_with(name)) return false;
+  return path.size() == name.size() || path[name.size()] == '/' || name == "/";
+}
+
 }  // namespace
 
 void CountingSink::OnEvent(const Event& event) {
@@ -39,6 +46,16 @@ void CountingSink::OnEvent(const Event& event) {
 void FacadeMount::Log(std::string text, std::vector<std::string> paths, int error) {
   if (calls.size() == kCallsKept) calls.erase(calls.begin());
   calls.push_back({++calls_made, std::move(text), std::move(paths), error});
+}
+
+const Call* FacadeMount::MadeBy(std::string_view path) const {
+  for (auto call = calls.rbegin(); call != calls.rend(); ++call) {
+    if (call->error != 0) continue;
+    for (const std::string& named : call->paths) {
+      if (IsSameOrAbove(named, path)) return &*call;
+    }
+  }
+  return nullptr;
 }
 
 std::string CallText::Logged() const {

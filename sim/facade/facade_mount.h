@@ -43,6 +43,7 @@ struct FacadeMount {
   // The name of branch `index`; the order of branches is that of UnionFs::branches.
   const std::string& BranchName(BranchIndex index) const { return fs->branches()[index].name; }
   void Log(std::string text, std::vector<std::string> paths, int error);
+  const Call* MadeBy(std::string_view path) const;
 
   MountOptions options;
   Credentials root_credentials;

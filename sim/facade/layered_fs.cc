@@ -35,13 +35,6 @@ std::string ModeRest(std::uint16_t mode) { return absl::StrFormat(", %04o", mode
 
 std::string IdText(std::optional<std::uint32_t> id) { return id ? std::to_string(*id) : "-1"; }
 
-// `name` may begin with '/': then it is an ancestor when `path` goes on after it.
-bool IsSameOrAbove(std::string_view name, std::string_view path) {
-  while (name.size() > 1 && name.ends_with('/')) name.remove_suffix(1);
-  if (!path.starts_with(name)) return false;
-  return path.size() == name.size() || path[name.size()] == '/' || name == "/";
-}
-
 // What a directory tree holds, children before their parents.
 Result<std::vector<std::pair<std::string, FileType>>> TreeFromBelow(Process& process,
                                                                     std::string_view path) {
@@ -227,16 +220,7 @@ const FsCounters& LayeredFs::counters() const { return caller_->mount->sink.coun
 
 const std::vector<Call>& LayeredFs::calls() const { return caller_->mount->calls; }
 
-const Call* LayeredFs::MadeBy(std::string_view path) const {
-  const std::vector<Call>& calls = caller_->mount->calls;
-  for (auto call = calls.rbegin(); call != calls.rend(); ++call) {
-    if (call->error != 0) continue;
-    for (const std::string& named : call->paths) {
-      if (IsSameOrAbove(named, path)) return &*call;
-    }
-  }
-  return nullptr;
-}
+const Call* LayeredFs::MadeBy(std::string_view path) const { return caller_->mount->MadeBy(path); }
 
 UnionFs& LayeredFs::union_fs() const { return *caller_->mount->fs; }
 

@@ -59,6 +59,10 @@ Result<Stat> TreeView::Find(std::string_view path, LastLink last_link) const {
   return *walked->stat;
 }
 
+const Call* TreeView::MadeBy(std::string_view path) const {
+  return mount_ == nullptr ? nullptr : mount_->MadeBy(path);
+}
+
 absl::StatusOr<lamina::Stat> TreeView::Lstat(std::string_view path) const {
   Result<lamina::Stat> found = Find(path, LastLink::kKeep);
   if (!found.ok()) return Failed("Lstat", path, found.error());

@@ -148,12 +148,13 @@ TEST_P(FileSystemConformance, ReadDirThroughAClosedHandleIsBadF) {
               IsErrno(Errno::kBadF));
 }
 
-TEST_P(FileSystemConformance, RemovedOpenDirectoryListsNothing) {
+TEST_P(FileSystemConformance, ReadDirOfARemovedDirectoryIsNoEnt) {
   const NodeId dir = MakeDir(root(), "d");
   const HandleId handle = OpenFor(dir, Access::kRead);
   ASSERT_THAT(Remove(root(), "d", FileType::kDirectory), Succeeds());
-  DirCookie cookie;
-  EXPECT_THAT(NextNames(handle, &cookie, 10), IsEmpty());
+  const Result<DirCookie> next =
+      fs().ReadDir(Op(), handle, DirCookie{}, [](const DirEntry&) { return true; });
+  EXPECT_THAT(next, IsErrno(Errno::kNoEnt));
   EXPECT_EQ(StatOf(dir).nlink, 0U);
 }
 

@@ -188,7 +188,8 @@ TEST(OverlayModel, AgreesWithTheModel) {
   ExpectAgreement(Kind::kOverlay, tally);
   if (HasFailure()) return;
   ExpectGoodMixture(tally);
-  for (const Deviation& row : Deviations()) EXPECT_GE(tally.uses_of(row.rule), CallsWanted() / 10'000) << row.id;
+  for (const Deviation& row : Deviations())
+    EXPECT_GE(tally.uses_of(row.rule), CallsWanted() / 10'000) << row.id;
 }
 
 // ── Negative controls: a planted fault must be found ──────────────────────────────────────────

@@ -1,6 +1,6 @@
 #include "tests/model/recording.h"
 
-#include <regex>
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -192,12 +192,9 @@ void Recording::Call(int line, const Words& words) {
 
 std::string Recording::WithoutIdentity(const std::string& where, std::string text,
                                        std::uint64_t identity) {
-  static const std::regex kIdentity("( dev=d[0-9]+)? ino=(i[0-9]+)$");
-  std::smatch match;
-  if (!std::regex_search(text, match, kIdentity)) return text;
-  const std::string name = match[2];
-  text = std::regex_replace(text, kIdentity, "");
-  if (identity == 0) return std::regex_replace(text, std::regex(" nlink=[0-9]+"), "");
+  const std::string name = TakeIdentity(text);
+  if (name.empty()) return text;
+  if (identity == 0) return WithoutLinks(text);
   const std::uint64_t known = class_to_identity_.emplace(name, identity).first->second;
   const std::string& known_name = identity_to_class_.emplace(identity, name).first->second;
   if (known != identity || known_name != name) {

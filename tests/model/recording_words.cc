@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstdio>
-#include <regex>
 #include <set>
 
 #include "sim/model/entry.h"
@@ -297,15 +296,38 @@ std::string RecordedLine(const std::string& path, const ModelInode& inode, std::
 }
 
 std::string CoreOfUpperLine(std::string line) {
-  static const std::regex kLinkClass(" hl=u[0-9]+");
-  static const std::regex kPrivate(
-      "trusted\\.overlay\\.(impure|origin|uuid|nlink|protattr)=(<[a-z]+>|\"[^\"]*\"),?");
-  static const std::regex kEmpty(" xattrs=\\{\\}");
-  static const std::regex kComma(",\\}");
-  line = std::regex_replace(line, kLinkClass, "");
-  line = std::regex_replace(line, kPrivate, "");
-  line = std::regex_replace(line, kComma, "}");
-  return std::regex_replace(line, kEmpty, "");
+  if (const std::size_t link_class = line.rfind(" hl=u"); link_class != std::string::npos) {
+    line.erase(link_class);
+  }
+  for (const std::string key : {"impure", "origin", "uuid", "nlink", "protattr"}) {
+    const std::string start = "trusted.overlay." + key + "=";
+    const std::size_t from = line.find(start);
+    if (from == std::string::npos) continue;
+    // The value is "text" or <word>; then comes a comma or the closing brace.
+    const std::size_t value = from + start.size();
+    const std::size_t end = line.find(line[value] == '<' ? '>' : '"', value + 1) + 1;
+    line.erase(from, end - from + (line[end] == ',' ? 1 : 0));
+  }
+  if (line.ends_with(",}")) line.replace(line.size() - 2, 2, "}");
+  const std::string empty = " xattrs={}";
+  if (line.ends_with(empty)) line.erase(line.size() - empty.size());
+  return line;
+}
+
+std::string TakeIdentity(std::string& text) {
+  const std::size_t ino = text.rfind(" ino=i");
+  if (ino == std::string::npos) return "";
+  std::string name = text.substr(ino + 5);
+  text.erase(ino);
+  const std::size_t dev = text.rfind(" dev=d");
+  if (dev != std::string::npos) text.erase(dev);
+  return name;
+}
+
+std::string WithoutLinks(std::string text) {
+  const std::size_t from = text.find(" nlink=");
+  if (from == std::string::npos) return text;
+  return text.erase(from, text.find(' ', from + 1) - from);
 }
 
 }  // namespace lamina::sim

@@ -34,5 +34,10 @@ std::string RecordedData(const std::string& data);
 // Takes the private attributes out of a recorded line of the upper tree, and the link class.
 std::string CoreOfUpperLine(std::string line);
 
+// Takes " dev=d1 ino=i2" off the end; gives "i2", or "" when there is none.
+std::string TakeIdentity(std::string& text);
+// Takes " nlink=2" out.
+std::string WithoutLinks(std::string text);
+
 }  // namespace lamina::sim
 #endif  // LAMINA_TESTS_MODEL_RECORDING_WORDS_H_

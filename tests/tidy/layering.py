@@ -41,7 +41,7 @@ def module_of(path):
     if parts[0] == 'vfs' and len(parts) > 2:
         return parts[1]
     if parts[0] == 'sim' and len(parts) > 2:
-        return parts[1] if parts[1] in ('model', 'cli') else 'sim'
+        return parts[1] if parts[1] in ('model', 'cli', 'facade', 'testing') else 'sim'
     return None
 
 

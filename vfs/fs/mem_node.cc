@@ -44,7 +44,7 @@ std::uint64_t XattrTable::value_bytes() const {
 
 Result<const PagedBytes*> LazyPart::Load() {
   if (const PagedBytes* content = loaded()) return content;
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   if (error_.has_value()) return *error_;
   if (content_ == nullptr) {
     Result<std::shared_ptr<const PagedBytes>> content = source_->Load();

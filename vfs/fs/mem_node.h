@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <string>
@@ -22,7 +23,6 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "lamina/fs/file_system.h"
 #include "lamina/fs/mem_fs.h"
 #include "lamina/store/paged_bytes.h"
@@ -80,10 +80,10 @@ class LazyPart final : public Part {
   const PagedBytes* loaded() const { return loaded_.load(std::memory_order_acquire); }
 
  private:
-  absl::Mutex mutex_;
-  std::shared_ptr<LazyContent> source_ ABSL_GUARDED_BY(mutex_);
-  std::shared_ptr<const PagedBytes> content_ ABSL_GUARDED_BY(mutex_);
-  std::optional<Errno> error_ ABSL_GUARDED_BY(mutex_);
+  std::mutex mutex_;  // guards the three below
+  std::shared_ptr<LazyContent> source_;
+  std::shared_ptr<const PagedBytes> content_;
+  std::optional<Errno> error_;
   const std::uint64_t size_bytes_;
   std::atomic<const PagedBytes*> loaded_{nullptr};
 };

@@ -1,13 +1,12 @@
 #include "lamina/fs/synchronized.h"
 
+#include <shared_mutex>
 #include <utility>
-
-#include "absl/synchronization/mutex.h"
 
 namespace lamina {
 
 struct SynchronizedFileSystem::Guard {
-  absl::Mutex mutex;
+  std::shared_mutex mutex;
 };
 
 // Holds no lock for a frozen target, else the lock in the wanted way.
@@ -17,17 +16,17 @@ class SynchronizedFileSystem::Lock {
       : mutex_(fs.target_.frozen() ? nullptr : &fs.guard_->mutex),
         shared_(way == Way::kRead && fs.sharing_ == LockSharing::kSharedReads) {
     if (mutex_ == nullptr) return;
-    shared_ ? mutex_->ReaderLock() : mutex_->WriterLock();
+    shared_ ? mutex_->lock_shared() : mutex_->lock();
   }
   ~Lock() {
     if (mutex_ == nullptr) return;
-    shared_ ? mutex_->ReaderUnlock() : mutex_->WriterUnlock();
+    shared_ ? mutex_->unlock_shared() : mutex_->unlock();
   }
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
 
  private:
-  absl::Mutex* const mutex_;
+  std::shared_mutex* const mutex_;
   const bool shared_;
 };
 

@@ -38,8 +38,8 @@ Result<std::uint64_t> CopyRange(const OpContext& op, FileSystem& source_fs, Hand
     if (*got == 0) return Errno::kIo;  // shorter than its own attributes said
     std::size_t written = 0;
     while (written < *got) {
-      Result<std::size_t> put = target_fs.Write(
-          op, target, at + written, Bytes(chunk).subspan(written, *got - written));
+      Result<std::size_t> put =
+          target_fs.Write(op, target, at + written, Bytes(chunk).subspan(written, *got - written));
       if (!put.ok()) return put.error();
       if (*put == 0) return Errno::kNoSpc;
       written += *put;
@@ -61,8 +61,7 @@ Result<std::uint64_t> CopyByBytes(const OpContext& op, FileSystem& source_fs, Ha
     Result<std::uint64_t> hole = source_fs.Seek(op, source, *data, SeekKind::kHole);
     if (!hole.ok()) return hole.error();
     const std::uint64_t end = std::min(*hole, length_bytes);
-    Result<std::uint64_t> bytes =
-        CopyRange(op, source_fs, source, target_fs, handle, *data, end);
+    Result<std::uint64_t> bytes = CopyRange(op, source_fs, source, target_fs, handle, *data, end);
     if (!bytes.ok()) return bytes.error();
     copied += *bytes;
     at = end;

@@ -73,8 +73,7 @@ void OverlayDialect::PlanPure(const UnionNode& dir, Plan& plan) const {
 }
 
 void OverlayDialect::PlanRepair(const OpContext& caller, const UnionState& state,
-                                const UnionNode& dir, const Resolution& found,
-                                Plan& plan) const {
+                                const UnionNode& dir, const Resolution& found, Plan& plan) const {
   if (!found.origin_missing) return;
   const Hit& lower = found.hits[1];
   Result<Stat> stat = state.fs(lower.branch).GetAttr(AsMounter(caller), lower.node);
@@ -121,8 +120,8 @@ Result<void> OverlayDialect::PlanCopyUpOne(const OpContext& op, const UnionState
 
   const bool regular = stat->type == FileType::kRegular;
   const int slot = plan.NewSlot();
-  Step& make = plan.Add(regular ? StepKind::kCreateUnnamed : StepKind::kCreateTemp,
-                        StepPhase::kPrepare);
+  Step& make =
+      plan.Add(regular ? StepKind::kCreateUnnamed : StepKind::kCreateTemp, StepPhase::kPrepare);
   make.type = stat->type;
   make.mode = regular ? 0600 : stat->type == FileType::kDirectory ? 0700 : 0600;
   make.rdev = stat->rdev;

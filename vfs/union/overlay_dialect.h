@@ -32,11 +32,11 @@ struct OverlayConfig {
   bool redirect_follow = true;
   bool redirect_create = false;
   bool metacopy = false;
-  bool sync = true;                // false: volatile
+  bool sync = true;  // false: volatile
   bool allow_offline_changes = true;
   bool kernel_quirks = true;
-  bool same_fs = true;             // all layers on one file system
-  std::uint64_t device = 0;        // st_dev of the union
+  bool same_fs = true;                        // all layers on one file system
+  std::uint64_t device = 0;                   // st_dev of the union
   std::vector<std::uint64_t> pseudo_devices;  // one a branch; equal for branches on one fs
   std::size_t data_only_count = 0;
 };
@@ -81,8 +81,8 @@ class OverlayDialect final : public Dialect {
   std::optional<std::string> ShownXattr(std::string_view stored) const override;
   void DescribeMarks(const OpContext& op, const UnionState& state, BranchFinding& finding,
                      NodeId node, const Stat& stat) const override;
-  Result<StatIdentity> Identity(const OpContext& op, const UnionState& state,
-                                const UnionNode& node, const Stat& stat) const override;
+  Result<StatIdentity> Identity(const OpContext& op, const UnionState& state, const UnionNode& node,
+                                const Stat& stat) const override;
 
   // The root's resolution: every branch's root, merged.
   Result<Resolution> ResolveRoot(const OpContext& op, const UnionState& state) const;

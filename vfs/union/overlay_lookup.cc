@@ -11,15 +11,15 @@ namespace {
 struct Search {
   const OpContext& op;
   const OverlayConfig& config;
-  std::string_view path;       // a component, or an absolute redirect to walk from each root
-  std::string followed = {};   // what `path` views once a redirect was followed
-  bool is_dir = false;         // a directory was found
+  std::string_view path;      // a component, or an absolute redirect to walk from each root
+  std::string followed = {};  // what `path` views once a redirect was followed
+  bool is_dir = false;        // a directory was found
   bool opaque = false;
-  bool stop = false;           // nothing below counts
-  bool last = false;           // no branch below needs an answer: marks are not read
+  bool stop = false;  // nothing below counts
+  bool last = false;  // no branch below needs an answer: marks are not read
   bool redirected = false;
   bool absolute_redirect = false;
-  bool metacopy = false;       // the last regular file found has its body below
+  bool metacopy = false;  // the last regular file found has its body below
   bool xattr_whiteouts = false;
 };
 
@@ -27,8 +27,7 @@ struct Search {
 // path are replaced, `rest` is kept. Errors: kInval a malformed value.
 Result<void> FollowRedirect(Search& search, FileSystem& fs, BranchIndex branch, NodeId node,
                             std::size_t prefix_bytes, std::string_view rest) {
-  std::optional<std::string> value =
-      ReadMark(search.op, fs, node, search.config.marks.redirect);
+  std::optional<std::string> value = ReadMark(search.op, fs, node, search.config.marks.redirect);
   if (!value.has_value()) return {};
   if (value->empty()) return Errno::kInval;
   if (value->front() == '/') {
@@ -95,10 +94,8 @@ Result<std::optional<Hit>> LookUpElement(Search& search, FileSystem& fs, BranchI
   if (!stat.ok()) return stat.error();
   if (IsWhiteout(search.op, search.config, fs, *node, *stat)) {
     search.op.probe.Emit([&] {
-      return Event{.kind = EventKind::kWhiteoutSeen,
-                   .branch = branch,
-                   .subject = node->value,
-                   .name = name};
+      return Event{
+          .kind = EventKind::kWhiteoutSeen, .branch = branch, .subject = node->value, .name = name};
     });
     search.stop = search.opaque = true;
     return std::optional<Hit>();
@@ -113,9 +110,8 @@ Result<std::optional<Hit>> LookUpElement(Search& search, FileSystem& fs, BranchI
       search.stop = true;  // a file cuts the merge
       return std::optional<Hit>();
     }
-    search.metacopy =
-        stat->type == FileType::kRegular &&
-        ReadMark(search.op, fs, *node, search.config.marks.metacopy).has_value();
+    search.metacopy = stat->type == FileType::kRegular &&
+                      ReadMark(search.op, fs, *node, search.config.marks.metacopy).has_value();
     search.stop = !search.metacopy;
     if (!search.metacopy || search.last) return std::optional<Hit>(hit);
   } else {
@@ -261,8 +257,8 @@ class LowerSearch {
     for (std::size_t i = 0; !search_.stop && i < positions_.size(); ++i) {
       const LowerPosition position = positions_[i];
       search_.last = IsLast(i);
-      Result<std::optional<Hit>> hit = LookUpInBranch(
-          search_, state_.fs(position.branch), position.branch, position.node);
+      Result<std::optional<Hit>> hit =
+          LookUpInBranch(search_, state_.fs(position.branch), position.branch, position.node);
       if (!hit.ok()) return hit.error();
       if (!hit->has_value()) continue;
       if (!(search_.metacopy && !found.empty())) found.push_back(**hit);

@@ -126,8 +126,7 @@ Result<void> EmptyDirectory(const OpContext& op, FileSystem& fs, NodeId dir) {
     const Level done = stack.back();
     stack.pop_back();
     if (stack.empty()) return {};
-    if (Result<void> removed =
-            fs.Remove(op, {stack.back().node, done.name}, FileType::kDirectory);
+    if (Result<void> removed = fs.Remove(op, {stack.back().node, done.name}, FileType::kDirectory);
         !removed.ok()) {
       return removed;
     }
@@ -158,8 +157,7 @@ Result<NodeId> PrepareWork(const OpContext& op, FileSystem& fs, NodeId workdir) 
 Result<void> MarkVolatile(const OpContext& op, FileSystem& fs, NodeId work) {
   NodeId dir = work;
   for (const std::string_view name : {"incompat", "volatile"}) {
-    Result<NodeId> made =
-        fs.Create(op, {dir, name}, {.type = FileType::kDirectory, .mode = 0755});
+    Result<NodeId> made = fs.Create(op, {dir, name}, {.type = FileType::kDirectory, .mode = 0755});
     if (!made.ok()) return made.error();
     dir = *made;
   }
@@ -208,8 +206,7 @@ OverlayConfig MakeConfig(const OverlayOptions& options, const std::vector<Branch
   if (options.userxattr) config.prefix = "user.overlay.";
   config.marks = OverlayMarks(config.prefix);
   config.redirect_create = options.redirect_dir == RedirectDir::kOn;
-  config.redirect_follow =
-      options.redirect_dir != RedirectDir::kNoFollow && !options.userxattr;
+  config.redirect_follow = options.redirect_dir != RedirectDir::kNoFollow && !options.userxattr;
   config.sync = !options.volatile_upper;
   config.allow_offline_changes = !config.redirect_create;
   config.kernel_quirks = options.kernel_quirks;
@@ -257,8 +254,7 @@ Result<std::unique_ptr<UnionFs>> MountOverlay(const OpContext& caller, const Ove
   state->branches = MakeBranches(mount);
   state->has_writable = mount.upper.has_value();
   state->read_only = mount.read_only || !state->has_writable;
-  auto dialect =
-      std::make_unique<OverlayDialect>(MakeConfig(mount.options, state->branches));
+  auto dialect = std::make_unique<OverlayDialect>(MakeConfig(mount.options, state->branches));
   if (state->has_writable) {
     Result<void> prepared = PrepareUpper(op, mount, *state);
     if (!prepared.ok()) return prepared.error();

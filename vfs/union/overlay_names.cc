@@ -134,9 +134,8 @@ Result<void> OverlayDialect::PlanCreate(const OpContext& op, const UnionState& s
   return {};
 }
 
-Result<void> OverlayDialect::PlanLink(const OpContext& op, const UnionState& state,
-                                      UnionNode& node, HandleId unnamed, const NamedNode& place,
-                                      Plan& plan) const {
+Result<void> OverlayDialect::PlanLink(const OpContext& op, const UnionState& state, UnionNode& node,
+                                      HandleId unnamed, const NamedNode& place, Plan& plan) const {
   for (UnionNode* each : {&node, place.dir}) {
     if (Result<void> up = PlanCopyUp(op, state, *each, ~std::uint64_t{0}, plan); !up.ok()) {
       return up;
@@ -145,9 +144,8 @@ Result<void> OverlayDialect::PlanLink(const OpContext& op, const UnionState& sta
   if (WillHaveOrigin(node)) PlanImpure(*place.dir, plan);
   const StepPlace target{StepNode::WritableOf(place.dir->id), std::string(place.name)};
   const int slot = plan.NewSlot();
-  Step& link =
-      plan.Add(unnamed.value != 0 ? StepKind::kLinkUnnamed : StepKind::kLinkNode,
-               place.whiteout_in_writable ? StepPhase::kPrepare : StepPhase::kCommit);
+  Step& link = plan.Add(unnamed.value != 0 ? StepKind::kLinkUnnamed : StepKind::kLinkNode,
+                        place.whiteout_in_writable ? StepPhase::kPrepare : StepPhase::kCommit);
   link.node = StepNode::WritableOf(node.id);
   link.handle = unnamed;
   link.type = node.type;

@@ -82,11 +82,11 @@ Result<void> Choose(std::string_view text, const std::array<Choice<T>, N>& choic
   return Errno::kInval;
 }
 
-constexpr std::array<Choice<RedirectDir>, 4> kRedirectDirs = {{{"on", RedirectDir::kOn},
-                                                               {"off", RedirectDir::kOff},
-                                                               {"follow", RedirectDir::kFollow},
-                                                               {"nofollow",
-                                                                RedirectDir::kNoFollow}}};
+constexpr std::array<Choice<RedirectDir>, 4> kRedirectDirs = {
+    {{"on", RedirectDir::kOn},
+     {"off", RedirectDir::kOff},
+     {"follow", RedirectDir::kFollow},
+     {"nofollow", RedirectDir::kNoFollow}}};
 constexpr std::array<Choice<Toggle>, 2> kToggles = {{{"on", Toggle::kOn}, {"off", Toggle::kOff}}};
 constexpr std::array<Choice<XinoMode>, 3> kXinoModes = {
     {{"on", XinoMode::kOn}, {"off", XinoMode::kOff}, {"auto", XinoMode::kAuto}}};

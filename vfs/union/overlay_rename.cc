@@ -81,8 +81,8 @@ Result<void> OverlayDialect::PlanMove(const UnionState& state, const NamedNode& 
 }
 
 Result<void> OverlayDialect::PlanRename(const OpContext& op, const UnionState& state,
-                                        const NamedNode& from, const NamedNode& to,
-                                        RenameMode mode, Plan& plan) const {
+                                        const NamedNode& from, const NamedNode& to, RenameMode mode,
+                                        Plan& plan) const {
   if (mode == RenameMode::kLeaveWhiteout) return Errno::kInval;
   const bool exchange = mode == RenameMode::kExchange;
   const auto can_move = [&](const UnionNode& node) {

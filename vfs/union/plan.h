@@ -61,7 +61,7 @@ struct Step {
   StepKind kind{};
   StepPhase phase = StepPhase::kPrepare;
   BranchIndex branch = 0;
-  bool as_mounter = true;   // with the mounter's credentials, else the caller's
+  bool as_mounter = true;    // with the mounter's credentials, else the caller's
   bool best_effort = false;  // a failure is ignored
   StepNode node;
   StepPlace place;

@@ -42,8 +42,8 @@ Result<void> UnionFs::SetAttr(const OpContext& op, NodeId id, const AttrChange& 
     return node.type == FileType::kDirectory ? Errno::kIsDir : Errno::kInval;
   }
   Plan plan;
-  if (Result<void> planned = body_->PlanWrite(
-          op, node, change.size_bytes.value_or(~std::uint64_t{0}), plan);
+  if (Result<void> planned =
+          body_->PlanWrite(op, node, change.size_bytes.value_or(~std::uint64_t{0}), plan);
       !planned.ok()) {
     return planned;
   }
@@ -107,8 +107,7 @@ Result<void> UnionFs::SetXattr(const OpContext& op, NodeId id, std::string_view 
   UnionNode& node = **found;
   if (Result<void> allowed = CheckXattrKey(key, node.type); !allowed.ok()) return allowed;
   Plan plan;
-  if (Result<void> planned = body_->PlanWrite(op, node, ~std::uint64_t{0}, plan);
-      !planned.ok()) {
+  if (Result<void> planned = body_->PlanWrite(op, node, ~std::uint64_t{0}, plan); !planned.ok()) {
     return planned;
   }
   Step& step = plan.Add(StepKind::kSetXattr, StepPhase::kCommit);
@@ -132,8 +131,7 @@ Result<void> UnionFs::RemoveXattr(const OpContext& op, NodeId id, std::string_vi
     if (!there.ok()) return there.error();
   }
   Plan plan;
-  if (Result<void> planned = body_->PlanWrite(op, node, ~std::uint64_t{0}, plan);
-      !planned.ok()) {
+  if (Result<void> planned = body_->PlanWrite(op, node, ~std::uint64_t{0}, plan); !planned.ok()) {
     return planned;
   }
   Step& step = plan.Add(StepKind::kDropXattr, StepPhase::kCommit);

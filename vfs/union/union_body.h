@@ -19,10 +19,10 @@ struct UnionHandle {
   std::uint32_t generation = 0;  // of the slot: a stale HandleId is kBadF
   UnionNode* node = nullptr;
   OpenFlags flags;
-  FileSystem* fs = nullptr;       // of the branch file behind it
+  FileSystem* fs = nullptr;  // of the branch file behind it
   HandleId real;
-  std::uint64_t copy_ups = 0;     // of the node when `real` was opened
-  bool direct = false;            // a directory whose only branch is passed through
+  std::uint64_t copy_ups = 0;  // of the node when `real` was opened
+  bool direct = false;         // a directory whose only branch is passed through
   std::shared_ptr<MergedListing> listing;
 };
 
@@ -50,8 +50,9 @@ struct UnionFs::Body {
   void EraseIfUnused(UnionNode& node);
 
   // ── Changes ──
-  Result<void> CheckWritable() const { return state->read_only ? Result<void>(Errno::kRoFs)
-                                                               : Result<void>(); }
+  Result<void> CheckWritable() const {
+    return state->read_only ? Result<void>(Errno::kRoFs) : Result<void>();
+  }
   // The copy-up a change of `node` needs. kStale for a lower-only node that lost its name, unless
   // the dialect imitates the kernel.
   Result<void> PlanWrite(const OpContext& op, UnionNode& node, std::uint64_t limit_bytes,
@@ -60,8 +61,7 @@ struct UnionFs::Body {
   Result<UnionNode*> MakeNode(const OpContext& op, const NamedNode& place, const NewNode& node);
   Result<void> CheckRename(const NamedNode& from, const NamedNode& to, RenameMode mode) const;
   bool IsAncestor(const UnionNode& above, const UnionNode& below) const;
-  void MoveName(const OpContext& op, const NamedNode& from, const NamedNode& to,
-                RenameMode mode);
+  void MoveName(const OpContext& op, const NamedNode& from, const NamedNode& to, RenameMode mode);
 
   // ── Open files ──
   HandleId NewHandle(UnionNode& node, UnionHandle::Kind kind, OpenFlags flags, FileSystem* fs,

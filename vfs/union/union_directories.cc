@@ -25,9 +25,8 @@ Result<DirCookie> UnionFs::ReadDir(const OpContext& op, HandleId id, DirCookie f
   Result<DirCookie> next = handle.direct ? body_->ReadDirect(op, handle, from, visit)
                                          : body_->ReadMerged(op, handle, from, visit);
   if (next.ok()) {
-    op.probe.Emit([&] {
-      return Event{.kind = EventKind::kDirRead, .subject = handle.node->id.value};
-    });
+    op.probe.Emit(
+        [&] { return Event{.kind = EventKind::kDirRead, .subject = handle.node->id.value}; });
   }
   return next;
 }
@@ -68,13 +67,12 @@ Result<DirCookie> UnionFs::Body::ReadMerged(const OpContext& op, UnionHandle& ha
     handle.listing = std::move(shared);
   }
   const std::shared_ptr<MergedListing> listing = handle.listing;
-  const bool look_up_writable =
-      dialect->AdjustsListedInodes() && dir.impure && dir.has_writable;
+  const bool look_up_writable = dialect->AdjustsListedInodes() && dir.impure && dir.has_writable;
   // A cookie is an index plus one, 0 the start. The first read gives "." and ".." too, so an error
   // of the first entry only ends it.
   bool shown = from.value == 0;
-  for (std::uint64_t at = std::max<std::uint64_t>(from.value, 1) - 1;
-       at < listing->entries.size(); ++at) {
+  for (std::uint64_t at = std::max<std::uint64_t>(from.value, 1) - 1; at < listing->entries.size();
+       ++at) {
     ListedEntry& entry = listing->entries[at];
     if (entry.whiteout) continue;
     const bool check = entry.check_whiteout || (look_up_writable && entry.branch == 0);

@@ -23,7 +23,7 @@ std::string StepText(const Step& step) {
       return absl::StrFormat("%s as %s", kind, PlaceText(step.to));
     case StepKind::kRename:
       return absl::StrFormat("%s %s to %s%s", kind, PlaceText(step.place), PlaceText(step.to),
-                             step.rename_mode == RenameMode::kExchange         ? " (exchange)"
+                             step.rename_mode == RenameMode::kExchange        ? " (exchange)"
                              : step.rename_mode == RenameMode::kLeaveWhiteout ? " (whiteout)"
                                                                               : "");
     case StepKind::kCreate:
@@ -105,8 +105,8 @@ Result<NameFindings> UnionFs::FindInBranches(const OpContext& caller, Place plac
     if (!stat.ok()) continue;
     finding.stat = *stat;
     body_->dialect->DescribeMarks(op, state, finding, *node, *stat);
-    const bool origin_only = answer != nullptr && answer != &shown.front() &&
-                             shown.front().type != FileType::kDirectory;
+    const bool origin_only =
+        answer != nullptr && answer != &shown.front() && shown.front().type != FileType::kDirectory;
     if (answer != nullptr && !origin_only) {
       finding.outcome = BranchFinding::Outcome::kFound;
       ended = ended || answer->type != FileType::kDirectory || finding.opaque;

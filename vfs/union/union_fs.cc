@@ -265,9 +265,8 @@ Result<Opened> UnionFs::CreateUnnamed(const OpContext& op, NodeId dir, const New
   made.has_writable = true;
   made.dead = true;
   body_->state->nodes.SetKey(made, NodeKey{&body_->state->fs(0), made.top().node});
-  const HandleId handle =
-      body_->NewHandle(made, UnionHandle::Kind::kFile, flags, &body_->state->fs(0),
-                       application.TakeHandle(plan.made));
+  const HandleId handle = body_->NewHandle(made, UnionHandle::Kind::kFile, flags,
+                                           &body_->state->fs(0), application.TakeHandle(plan.made));
   return Opened{made.id, handle};
 }
 
@@ -392,8 +391,7 @@ Result<void> UnionFs::Rename(const OpContext& op, Place from_place, Place to_pla
   if (from->node == nullptr) return Errno::kNoEnt;
   if (from->node == to->node) return {};
   Plan plan;
-  Result<void> planned =
-      body_->dialect->PlanRename(op, *body_->state, *from, *to, mode, plan);
+  Result<void> planned = body_->dialect->PlanRename(op, *body_->state, *from, *to, mode, plan);
   if (!planned.ok()) return planned;
   if (Result<void> done = body_->Apply(op, plan); !done.ok()) return done;
   body_->MoveName(op, *from, *to, mode);

@@ -50,12 +50,12 @@ struct UnionNode {
   bool may_hold_whiteouts = false;
   bool xattr_whiteouts = false;
   bool metacopy = false;
-  bool keeps_ino = false;    // its identity is a lower object's, before and after the copy-up
-  bool dead = false;         // lost its last name
+  bool keeps_ino = false;  // its identity is a lower object's, before and after the copy-up
+  bool dead = false;       // lost its last name
   std::string redirect;
-  std::uint32_t names = 0;    // entries of the name cache
-  std::uint32_t handles = 0;  // open union handles
-  HandleId writable_pin;      // keeps a copy-up alive for handles opened before it
+  std::uint32_t names = 0;     // entries of the name cache
+  std::uint32_t handles = 0;   // open union handles
+  HandleId writable_pin;       // keeps a copy-up alive for handles opened before it
   std::uint64_t copy_ups = 0;  // handles compare this to notice a copy-up
   std::uint64_t version = 0;   // of the listing
   std::uint64_t private_ino = 0;

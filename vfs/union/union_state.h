@@ -1,4 +1,5 @@
-// What a dialect may look at to decide: the branches, the nodes known so far, the scratch directory.
+// What a dialect may look at to decide: the branches, the nodes known so far, the scratch
+// directory.
 #ifndef LAMINA_VFS_UNION_UNION_STATE_H_
 #define LAMINA_VFS_UNION_UNION_STATE_H_
 

@@ -95,7 +95,7 @@ class LayeredFs {
   ~LayeredFs();
 
   // The same mount for another caller; the default is root. A uid other than 0 whose capabilities
-  // were left at "all" has none: `Credentials{1000, 1000}` is a plain user.
+  // were left at "all" has none: a plain aggregate `{.uid = 1000}` is a plain user.
   LayeredFs As(const Credentials& credentials) const;
 
   // ── Open files ───────────────────────────────────────────────────────────────────────────────

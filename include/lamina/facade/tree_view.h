@@ -29,6 +29,8 @@ namespace internal {
 struct FacadeMount;
 }  // namespace internal
 
+struct Call;
+
 // One name in a directory.
 struct Entry {
   std::string name;
@@ -60,8 +62,9 @@ class TreeView {
   // Every path, parents first, without the root. A directory that cannot be read is an error.
   absl::StatusOr<std::vector<std::string>> AllPaths() const;
 
-  // The mount it belongs to; null for a plain FileSystem. For the matchers.
-  const std::shared_ptr<const internal::FacadeMount>& mount() const { return mount_; }
+  // The latest successful call on its mount that names `path` or a directory above it; null when
+  // none does, and for a plain FileSystem.
+  const Call* MadeBy(std::string_view path) const;
 
  private:
   friend class LayeredFs;

@@ -257,7 +257,7 @@ class FileSystem {
   // Calls `visit` for each entry from `from` on until it returns false, and returns the cookie of
   // the entry after the last one taken (an entry for which `visit` returned false is not taken).
   // "." and ".." are not listed. The visitor must not call into the same FileSystem.
-  // Errors: kNotDir.
+  // Errors: kNotDir; kNoEnt the directory was removed.
   virtual Result<DirCookie> ReadDir(const OpContext& op, HandleId dir, DirCookie from,
                                     absl::FunctionRef<bool(const DirEntry&)> visit) = 0;
 

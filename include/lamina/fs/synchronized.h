@@ -1,7 +1,7 @@
 // SynchronizedFileSystem: one lock around a whole tree, so that several threads may use it.
 //
 //   thread 1 ─┐
-//   thread 2 ─┼─► one absl::Mutex ─► target (a writable MemFs, a union with all its branches, ...)
+//   thread 2 ─┼─► one shared mutex ─► target (a writable MemFs, a union with all its branches, ...)
 //   thread 3 ─┘
 //
 // A frozen target is called without the lock. Freezing, capturing and restoring are not calls of
@@ -88,7 +88,7 @@ class SynchronizedFileSystem final : public FileSystem {
   Result<FsSpace> GetSpace(const OpContext& op) override;
 
  private:
-  struct Guard;  // the absl::Mutex
+  struct Guard;  // the mutex
   class Lock;
   enum class Way : std::uint8_t { kRead, kWrite };
 

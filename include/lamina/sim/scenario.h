@@ -49,7 +49,7 @@ struct ScenarioLimits {
 struct ParseOptions {
   std::string file = "-";  // named in messages
   std::uint64_t seed = 0;  // draws the operations of `rand`
-  ScenarioLimits limits;
+  ScenarioLimits limits = {};
 };
 
 // One argument, as bytes after quotes and escapes. `number` is its meaning where the kind has one:
@@ -85,7 +85,7 @@ struct Scenario {
   int version = 1;
   std::string title;
   std::uint64_t seed = 0;
-  ScenarioLimits limits;
+  ScenarioLimits limits = {};
   std::vector<Statement> statements;  // `repeat` and `rand` expanded
   // A statement of the language that is not supported here ("workload"); found while parsing.
   std::optional<std::string> unsupported;

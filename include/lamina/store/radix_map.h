@@ -78,7 +78,11 @@ class RadixMap {
   void Set(Key key, V value) { FindOrInsert(key) = std::move(value); }
 
   // Removes one key; false when it was absent.
-  bool Erase(Key key) { return EraseRange(key, key) == 1; }
+  bool Erase(Key key) {
+    if (Find(key) == nullptr) return false;
+    ErasePresent(key, key);
+    return true;
+  }
   // Removes the keys first..last, both included; says how many there were.
   std::uint64_t EraseRange(Key first, Key last);
   void Clear() {
@@ -131,6 +135,8 @@ class RadixMap {
   }
   // How many keys are smaller than `key`.
   std::uint64_t CountBelow(Key key) const;
+  // EraseRange of a range that has a key in it.
+  void ErasePresent(Key first, Key last);
 
   Node* root_ = nullptr;
 };
@@ -179,13 +185,17 @@ V& RadixMap<V>::FindOrInsert(Key key) {
 template <typename V>
 std::uint64_t RadixMap<V>::EraseRange(Key first, Key last) {
   const std::uint64_t erased = CountRange(first, last);
-  if (erased == 0) return 0;
+  if (erased != 0) ErasePresent(first, last);
+  return erased;
+}
+
+template <typename V>
+void RadixMap<V>::ErasePresent(Key first, Key last) {
   Nodes::EraseBelow(root_, 0, first, last);
   while (root_ != nullptr && root_->level > 0 && root_->has_only(0)) {
     Node* child = Nodes::Share(Nodes::Inner(root_)->children[0]);
     Nodes::Release(std::exchange(root_, child));
   }
-  return erased;
 }
 
 template <typename V>

@@ -39,10 +39,10 @@ struct BranchFinding {
   };
   BranchIndex branch = 0;
   Outcome outcome = Outcome::kNoEntry;
-  std::optional<Stat> stat;       // of the object there (kFound, kWhiteout, kHidden)
-  bool opaque = false;            // a directory that hides everything below it
-  bool xattr_whiteout = false;    // a whiteout in the xattr form
-  std::string redirect;           // where the search goes on below
+  std::optional<Stat> stat;     // of the object there (kFound, kWhiteout, kHidden)
+  bool opaque = false;          // a directory that hides everything below it
+  bool xattr_whiteout = false;  // a whiteout in the xattr form
+  std::string redirect;         // where the search goes on below
 };
 
 struct NameFindings {
@@ -52,7 +52,7 @@ struct NameFindings {
 
 // One step of a change, as a plan holds it.
 struct PlannedStep {
-  std::string text;           // "rename #0 to /etc/hosts"
+  std::string text;  // "rename #0 to /etc/hosts"
   BranchIndex branch = 0;
   bool commit = false;
   bool clean_up = false;

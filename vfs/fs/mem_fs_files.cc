@@ -98,6 +98,7 @@ Result<DirCookie> MemFs::ReadDir(const OpContext& op, HandleId dir, DirCookie fr
   if (!open.ok()) return open.error();
   if (!open->node->is_directory()) return Errno::kNotDir;
   if (!open->file.may_read()) return Errno::kBadF;
+  if (open->node->nlink == 0) return Errno::kNoEnt;
   std::uint64_t taken = 0;
   DirCookie next = kDirEnd;
   const NameEntry* entry = open->node->names().NextAtOrAfter(from.value);

@@ -1,0 +1,34 @@
+// What a layer changes against the layers below it, and how two layers differ as trees.
+//
+// Threads: the run must not be used meanwhile.
+#ifndef LAMINA_SIM_LAYER_DIFF_H_
+#define LAMINA_SIM_LAYER_DIFF_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lamina/sim/changes.h"
+#include "lamina/sim/scenario.h"
+
+namespace lamina::sim {
+
+// What the layer `name` of the current mount changes against those below it; of the upper as
+// ChangesOf. A lower layer is mounted as the upper of a mount of its own, which leaves a work
+// directory beside it: the run is good for looking at only, afterwards.
+// Errors: kFailedPrecondition nothing is mounted, or `name` is itself a mount; kNotFound no such
+// layer in the stack; kInternal an errno.
+absl::StatusOr<std::vector<LayerChange>> ChangesOfLayer(const ScenarioRun& run,
+                                                        std::string_view name);
+
+// What turns the layer `before` into the layer `result`, compared as trees: names, types, modes,
+// owners, sizes, contents, symlink targets, devices and xattrs, but not times. Whiteouts are
+// devices here. A directory with a change below it counts as changed.
+// Errors: kNotFound no such layer; kInternal an errno.
+absl::StatusOr<std::vector<LayerChange>> CompareLayers(const ScenarioRun& run,
+                                                       std::string_view before,
+                                                       std::string_view result);
+
+}  // namespace lamina::sim
+#endif  // LAMINA_SIM_LAYER_DIFF_H_

@@ -1,0 +1,110 @@
+// `lamina diff`: what a layer changes, as `docker diff` tells it.
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lamina/sim/layer_diff.h"
+#include "sim/cli/answer.h"
+#include "sim/cli/command.h"
+#include "sim/cli/scenario_file.h"
+
+namespace lamina::cli {
+namespace {
+
+// A path on one line: control characters as \xHH.
+std::string OneLine(const std::string& path) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f) {
+      out += c;
+      continue;
+    }
+    out += "\\x";
+    out += kDigits[byte >> 4U];
+    out += kDigits[byte & 0xfU];
+  }
+  return out;
+}
+
+class DiffCommand final : public Command {
+ public:
+  std::string_view name() const override { return "diff"; }
+  std::string_view summary() const override { return "what a layer changes: A, C or D and a path"; }
+  std::string_view examples() const override {
+    return "  lamina diff copy-up.scn                 what the upper changes\n"
+           "  lamina diff copy-up.scn --layer app     what the layer app changes\n";
+  }
+
+  void AddOptions(CLI::App& app) override {
+    app.add_option("FILE", file_, "a scenario; - is standard input")->required();
+    CLI::Option* layers = app.add_option("LAYERS", layers_, "two layers to compare as trees");
+    layers->expected(2);
+    app.add_option("--layer", layer_, "what this layer changes against those below")
+        ->excludes(layers);
+    app.add_option("--after", after_, "run this many file operations first (default: all)");
+    app.add_flag("--exit-code", exit_code_, "exit with 1 when there is a change");
+    app.add_flag("--json", answer_.json, "print one JSON document");
+    app.add_option("-s,--seed", seed_, "seed of random operations")->capture_default_str();
+  }
+
+  int Run() override {
+    const absl::StatusOr<sim::Scenario> scenario = LoadScenario(file_, seed_);
+    if (!scenario.ok()) return answer_.Complain(scenario.status(), kExitUnreadable);
+    if (const auto unsupported = sim::FindUnsupported(*scenario)) {
+      return answer_.Complain(absl::UnimplementedError("UNSUPPORTED " + *unsupported),
+                              kExitUnreadable);
+    }
+    sim::ScenarioRun run(*scenario, {});
+    const absl::Status ran = run.RunToOperation(after_.value_or(scenario->statements.size()));
+    if (!ran.ok()) return answer_.Complain(ran, kExitUnreadable);
+    const absl::StatusOr<std::vector<sim::LayerChange>> changes = Changes(run);
+    if (!changes.ok()) {
+      const bool unknown = changes.status().code() == absl::StatusCode::kNotFound;
+      return answer_.Complain(changes.status(), unknown ? kExitUsage : kExitUnreadable);
+    }
+    Show(*changes);
+    return exit_code_ && !changes->empty() ? kExitFailed : kExitDone;
+  }
+
+ private:
+  absl::StatusOr<std::vector<sim::LayerChange>> Changes(const sim::ScenarioRun& run) const {
+    if (layers_.size() == 2) return sim::CompareLayers(run, layers_[0], layers_[1]);
+    if (!layer_.empty()) return sim::ChangesOfLayer(run, layer_);
+    const sim::ScenarioMount* mount = run.mount();
+    if (mount == nullptr) {
+      return absl::FailedPreconditionError(file_ + ": nothing is mounted at this point");
+    }
+    if (!mount->upper_name) return std::vector<sim::LayerChange>();
+    return sim::ChangesOfLayer(run, *mount->upper_name);
+  }
+
+  void Show(const std::vector<sim::LayerChange>& changes) const {
+    if (!answer_.json) {
+      for (const sim::LayerChange& change : changes) {
+        answer_.Print(std::string(ChangeLetter(change.kind)) + ' ' + OneLine(change.path) + '\n');
+      }
+      return;
+    }
+    Json list = Json::array();
+    for (const sim::LayerChange& change : changes) {
+      list.push_back({{"kind", ChangeLetter(change.kind)}, {"path", change.path}});
+    }
+    answer_.PrintJson({{"file", file_}, {"changes", std::move(list)}});
+  }
+
+  Answer answer_{"lamina-diff/1"};
+  std::string file_;
+  std::vector<std::string> layers_;
+  std::string layer_;
+  std::optional<std::size_t> after_;
+  bool exit_code_ = false;
+  std::uint64_t seed_ = 0;
+};
+
+const CommandRegistration kDiff([] { return std::unique_ptr<Command>(new DiffCommand); });
+
+}  // namespace
+}  // namespace lamina::cli

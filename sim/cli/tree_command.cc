@@ -1,0 +1,198 @@
+// `lamina tree`: the mounted tree with the layers its entries come from, or any tree in the form of
+// the kernel oracle's dumps.
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+
+#include "absl/strings/str_format.h"
+#include "lamina/sim/tree.h"
+#include "sim/cli/answer.h"
+#include "sim/cli/command.h"
+#include "sim/cli/scenario_file.h"
+#include "sim/cli/style.h"
+
+namespace lamina::cli {
+namespace {
+
+std::string_view TypeWord(FileType type) {
+  switch (type) {
+    case FileType::kRegular:
+      return "file";
+    case FileType::kDirectory:
+      return "directory";
+    case FileType::kSymlink:
+      return "symlink";
+    case FileType::kCharDevice:
+      return "char";
+    case FileType::kBlockDevice:
+      return "block";
+    case FileType::kFifo:
+      return "fifo";
+    case FileType::kSocket:
+      return "socket";
+  }
+  return "";
+}
+
+Json EntryJson(const sim::TreeEntry& entry, sim::TreeSelection selection) {
+  Json out = {{"path", entry.path}};
+  if (entry.stat) out["type"] = TypeWord(entry.stat->type);
+  if (entry.stat && entry.stat->type == FileType::kRegular) out["size"] = entry.stat->size_bytes;
+  if (!entry.target.empty()) out["target"] = entry.target;
+  if (entry.whiteout) out["whiteout"] = true;
+  if (entry.error) out["errno"] = std::string(ErrnoName(*entry.error));
+  if (entry.path != "/") out["layers"] = entry.labels;
+  if (!entry.change.empty()) out["change"] = entry.change;
+  if (selection == sim::TreeSelection::kVisible || entry.hidden.empty()) return out;
+  out["hides"] = Json::array();
+  for (const sim::HiddenCopy& copy : entry.hidden) {
+    out["hides"].push_back({{"layer", copy.label},
+                            {"type", TypeWord(copy.type)},
+                            {"files", copy.files},
+                            {"bytes", copy.bytes}});
+  }
+  return out;
+}
+
+Json TotalsJson(const sim::TreeTotals& totals) {
+  return {{"files", totals.files},
+          {"directories", totals.directories},
+          {"others", totals.others},
+          {"whiteouts", totals.whiteouts},
+          {"hidden_files", totals.hidden_files},
+          {"visible_bytes", totals.visible_bytes},
+          {"stored_bytes", totals.stored_bytes},
+          {"hidden_bytes", totals.hidden_bytes}};
+}
+
+class TreeCommand final : public Command {
+ public:
+  std::string_view name() const override { return "tree"; }
+  std::string_view summary() const override { return "the tree, and which layer shows what"; }
+  std::string_view examples() const override {
+    return "  lamina tree --hidden copy-up.scn         with whiteouts and hidden copies\n"
+           "  lamina tree --dump tar:base.tar,app.tar  two layers as the kernel would show them\n";
+  }
+
+  void AddOptions(CLI::App& app) override {
+    app.add_option("SOURCE", source_,
+                   "a scenario; - is standard input; with --dump also dir:DIR, tar:A,B (bottom "
+                   "first)")
+        ->required();
+    CLI::Option* hidden =
+        app.add_flag("--hidden", hidden_, "show whiteouts and hidden copies, too");
+    CLI::Option* changes =
+        app.add_flag("--changes", changes_, "show only what the upper changes")->excludes(hidden);
+    CLI::Option* totals =
+        app.add_flag("--totals", totals_, "show only the sums")->excludes(hidden, changes);
+    app.add_flag("--dump", dump_, "print the lines of the kernel oracle's dump")
+        ->excludes(hidden, changes, totals);
+    app.add_option("--after", after_, "run this many file operations first (default: all)");
+    app.add_flag("--json", answer_.json, "print one JSON document");
+    app.add_option("-s,--seed", seed_, "seed of random operations")->capture_default_str();
+    style_.AddTo(app);
+  }
+
+  int Run() override {
+    if (dump_ && (source_.starts_with("dir:") || source_.starts_with("tar:"))) {
+      return Dump(sim::CanonicalTree(source_));
+    }
+    const absl::StatusOr<sim::Scenario> scenario = LoadScenario(source_, seed_);
+    if (!scenario.ok()) return answer_.Complain(scenario.status(), kExitUnreadable);
+    if (const auto unsupported = sim::FindUnsupported(*scenario)) {
+      return answer_.Complain(absl::UnimplementedError("UNSUPPORTED " + *unsupported),
+                              kExitUnreadable);
+    }
+    if (dump_) return Dump(sim::CanonicalTreeOf(*scenario));
+    sim::ScenarioRun run(*scenario, {});
+    const absl::Status ran = run.RunToOperation(after_.value_or(scenario->statements.size()));
+    if (!ran.ok()) return answer_.Complain(ran, kExitUnreadable);
+    const sim::ScenarioMount* mount = run.mount();
+    if (mount == nullptr) {
+      return answer_.Complain(
+          absl::FailedPreconditionError(source_ + ": nothing is mounted at this point"),
+          kExitUnreadable);
+    }
+    const absl::StatusOr<sim::LayeredTree> tree = sim::ReadLayeredTree(*mount);
+    if (!tree.ok()) return answer_.Complain(tree.status(), kExitUnreadable);
+    Show(run, *mount, *tree);
+    const sim::TreeTotals& totals = tree->totals;
+    if (totals.visible_bytes + totals.hidden_bytes == totals.stored_bytes) return kExitDone;
+    std::fprintf(stderr, "visible + hidden is not stored; replay: lamina tree --seed=%llu %s\n",
+                 static_cast<unsigned long long>(seed_), source_.c_str());
+    return kExitInvariant;
+  }
+
+ private:
+  int Dump(const absl::StatusOr<std::vector<std::string>>& lines) const {
+    if (!lines.ok()) return answer_.Complain(lines.status(), kExitUnreadable);
+    if (answer_.json) {
+      answer_.PrintJson({{"source", source_}, {"lines", *lines}});
+      return kExitDone;
+    }
+    for (const std::string& line : *lines) answer_.Print(line + '\n');
+    return kExitDone;
+  }
+
+  sim::TreeSelection selection() const {
+    if (changes_) return sim::TreeSelection::kChanges;
+    return hidden_ ? sim::TreeSelection::kHidden : sim::TreeSelection::kVisible;
+  }
+
+  void Show(const sim::ScenarioRun& run, const sim::ScenarioMount& mount,
+            const sim::LayeredTree& tree) const {
+    if (answer_.json) {
+      ShowJson(run, tree);
+    } else if (totals_) {
+      ShowTotals(run, mount, tree.totals);
+    } else {
+      answer_.Print(sim::LayeredTreeText(tree, selection(), style_.style()));
+    }
+  }
+
+  void ShowJson(const sim::ScenarioRun& run, const sim::LayeredTree& tree) const {
+    Json document = {{"file", source_}};
+    if (!totals_) {
+      document["entries"] = Json::array();
+      for (const sim::TreeEntry& entry : sim::SelectEntries(tree, selection())) {
+        document["entries"].push_back(EntryJson(entry, selection()));
+      }
+    }
+    document["totals"] = TotalsJson(tree.totals);
+    document["totals"]["copied_files"] = run.counters().copy_ups;
+    document["totals"]["copied_bytes"] = run.counters().bytes_copied;
+    answer_.PrintJson(document);
+  }
+
+  void ShowTotals(const sim::ScenarioRun& run, const sim::ScenarioMount& mount,
+                  const sim::TreeTotals& totals) const {
+    const std::size_t lowers = mount.setup.lowers.size();
+    answer_.Print(
+        absl::StrFormat("files    %d visible, %d hidden; %d directories, %d others, %d whiteouts\n"
+                        "layers   %d read-only%s\n"
+                        "copied   %d files, %s\n",
+                        totals.files, totals.hidden_files, totals.directories, totals.others,
+                        totals.whiteouts, lowers, mount.setup.upper ? " and the upper" : "",
+                        run.counters().copy_ups, ShowSize(run.counters().bytes_copied)));
+    answer_.Print(absl::StrFormat(
+        "visible  %s (%d bytes)\nhidden   %s (%d bytes)\n"
+        "stored   %s (%d bytes) = visible + hidden\n",
+        ShowSize(totals.visible_bytes), totals.visible_bytes, ShowSize(totals.hidden_bytes),
+        totals.hidden_bytes, ShowSize(totals.stored_bytes), totals.stored_bytes));
+  }
+
+  Answer answer_{"lamina-tree/1"};
+  StyleOptions style_;
+  std::string source_;
+  std::optional<std::size_t> after_;
+  bool hidden_ = false;
+  bool changes_ = false;
+  bool totals_ = false;
+  bool dump_ = false;
+  std::uint64_t seed_ = 0;
+};
+
+const CommandRegistration kTree([] { return std::unique_ptr<Command>(new TreeCommand); });
+
+}  // namespace
+}  // namespace lamina::cli

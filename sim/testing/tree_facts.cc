@@ -1,0 +1,110 @@
+#include "sim/testing/tree_facts.h"
+
+#include "absl/strings/str_format.h"
+
+namespace lamina::testing::internal {
+namespace {
+
+constexpr std::size_t kBytesShown = 200;
+
+bool IsMark(std::string_view key) {
+  return key.starts_with("trusted.overlay.") || key.starts_with("user.overlay.");
+}
+
+absl::Status AddXattrs(const TreeView& view, const std::string& path, DrawnEntry& entry) {
+  const absl::StatusOr<std::vector<std::string>> keys = view.Listxattr(path);
+  if (!keys.ok()) return keys.status();
+  for (const std::string& key : *keys) {
+    if (IsMark(key)) continue;
+    absl::StatusOr<std::string> value = view.Getxattr(path, key);
+    if (!value.ok()) return value.status();
+    entry.xattrs.emplace_back(key, *std::move(value));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string ObjectText(const Stat& stat) {
+  switch (stat.type) {
+    case FileType::kRegular:
+      return absl::StrFormat("file, %d B,", stat.size_bytes);
+    case FileType::kDirectory:
+      return "directory";
+    case FileType::kSymlink:
+      return "symlink";
+    case FileType::kCharDevice:
+      return stat.rdev == 0 ? "whiteout (char 0:0)" : "char device";
+    case FileType::kBlockDevice:
+      return "block device";
+    case FileType::kFifo:
+      return "fifo";
+    case FileType::kSocket:
+      return "socket";
+  }
+  return "?";
+}
+
+std::string Shortened(std::string_view bytes) {
+  if (bytes.size() <= kBytesShown) return Quoted(bytes);
+  return absl::StrFormat("%s and %d bytes more", Quoted(bytes.substr(0, kBytesShown)),
+                         bytes.size() - kBytesShown);
+}
+
+bool IsWhiteoutAt(const TreeView& view, const std::string& path) {
+  const absl::StatusOr<Stat> stat = view.Lstat(path);
+  if (!stat.ok()) return false;
+  if (stat->type == FileType::kCharDevice) return stat->rdev == 0;
+  // ovl: an empty regular file with this xattr, in a directory marked opaque=x.
+  return stat->type == FileType::kRegular &&
+         (view.Getxattr(path, "trusted.overlay.whiteout").ok() ||
+          view.Getxattr(path, "user.overlay.whiteout").ok());
+}
+
+bool IsOpaqueAt(const TreeView& view, const std::string& path) {
+  for (const std::string_view key : {"trusted.overlay.opaque", "user.overlay.opaque"}) {
+    const absl::StatusOr<std::string> value = view.Getxattr(path, key);
+    if (value.ok() && *value == "y") return true;
+  }
+  return false;
+}
+
+absl::StatusOr<DrawnEntry> EntryAt(const TreeView& view, const std::string& path,
+                                   const DrawnEntry& pattern, EntryDetail detail) {
+  const absl::StatusOr<Stat> stat = view.Lstat(path);
+  if (!stat.ok()) return stat.status();
+  DrawnEntry entry;
+  entry.path = path;
+  entry.type = stat->type;
+  entry.whiteout = IsWhiteoutAt(view, path);
+  entry.opaque = stat->type == FileType::kDirectory && IsOpaqueAt(view, path);
+  if (!pattern.hardlink.empty()) {
+    const absl::StatusOr<Stat> other = view.Lstat(pattern.hardlink);
+    const bool same = other.ok() && other->ino == stat->ino && other->dev == stat->dev;
+    if (same) entry.hardlink = pattern.hardlink;
+  }
+  if (stat->type == FileType::kRegular && entry.hardlink.empty() && !entry.whiteout) {
+    absl::StatusOr<std::string> content = view.ReadFile(path);
+    if (!content.ok()) return content.status();
+    entry.content = *std::move(content);
+  }
+  if (stat->type == FileType::kSymlink) {
+    absl::StatusOr<std::string> target = view.Readlink(path);
+    if (!target.ok()) return target.status();
+    entry.target = *std::move(target);
+  }
+  const bool all = detail == EntryDetail::kAll;
+  if (all || pattern.mode) entry.mode = stat->mode;
+  if (all || pattern.owner) entry.owner = {stat->uid, stat->gid};
+  if (all) {
+    if (absl::Status added = AddXattrs(view, path, entry); !added.ok()) return added;
+  }
+  for (const auto& [key, value] : pattern.xattrs) {
+    if (all) break;
+    absl::StatusOr<std::string> found = view.Getxattr(path, key);
+    if (found.ok()) entry.xattrs.emplace_back(key, *std::move(found));
+  }
+  return entry;
+}
+
+}  // namespace lamina::testing::internal

@@ -1,0 +1,36 @@
+// What the tree matchers ask of a view.
+//
+// Threads: the rule of the view.
+#ifndef LAMINA_SIM_TESTING_TREE_FACTS_H_
+#define LAMINA_SIM_TESTING_TREE_FACTS_H_
+
+#include <string>
+#include <string_view>
+
+#include "lamina/lamina.h"
+#include "sim/testing/drawing.h"
+
+namespace lamina::testing::internal {
+
+// "file, 20 B", "directory", "whiteout (char 0:0)".
+std::string ObjectText(const Stat& stat);
+
+// In quotes; after 200 bytes "and N bytes more".
+std::string Shortened(std::string_view bytes);
+
+bool IsWhiteoutAt(const TreeView& view, const std::string& path);
+bool IsOpaqueAt(const TreeView& view, const std::string& path);
+
+// How much of an entry is looked at.
+enum class EntryDetail : std::uint8_t {
+  kAsDrawn,  // mode, owner and xattrs where the pattern has them
+  kAll,      // those too, and hard links by the first name in the order of paths
+};
+
+// The object at `path`, in the words of a drawing. `pattern`: the drawn entry it is compared with.
+// Errors: what the view gives.
+absl::StatusOr<DrawnEntry> EntryAt(const TreeView& view, const std::string& path,
+                                   const DrawnEntry& pattern, EntryDetail detail);
+
+}  // namespace lamina::testing::internal
+#endif  // LAMINA_SIM_TESTING_TREE_FACTS_H_

@@ -1,0 +1,73 @@
+// What must hold for every stack and whatever was called.
+#include "tests/facade/random_stack.h"
+#include "lamina/testing/matchers.h"
+
+namespace lamina::testing {
+namespace {
+
+constexpr std::uint64_t kStacks = 60;
+constexpr int kCalls = 25;
+
+struct Outcome {
+  int error = 0;
+  std::uint64_t ino = 0;
+  FileType type{};
+  std::uint64_t size_bytes = 0;
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+Outcome OutcomeOf(const absl::StatusOr<Stat>& stat) {
+  if (!stat.ok()) return {.error = ErrnoOf(stat.status())};
+  return {0, stat->ino, stat->type, stat->size_bytes};
+}
+
+class RandomStacks : public ::testing::TestWithParam<std::uint64_t> {
+ protected:
+  RandomStacks() : stack_(GetParam()), fs_(stack_.Mount()) {
+    for (int i = 0; i < kCalls; ++i) stack_.Act(*fs_);
+  }
+
+  // Paths for which Explain says something else than Lstat.
+  static std::vector<std::string> Disagreements(const LayeredFs& fs) {
+    std::vector<std::string> wrong;
+    for (const std::string& path : RandomStack::Paths()) {
+      const absl::StatusOr<Explanation> explained = fs.Explain(path);
+      const Outcome real = OutcomeOf(fs.Lstat(path));
+      if (explained.ok() && OutcomeOf(explained->answer()) == real) continue;
+      wrong.push_back(path);
+    }
+    return wrong;
+  }
+
+  // Paths whose explanation names another layer than the union itself.
+  static std::vector<std::string> WrongLayers(const LayeredFs& fs) {
+    std::vector<std::string> wrong;
+    for (const std::string& path : RandomStack::Paths()) {
+      const absl::StatusOr<Explanation> explained = fs.Explain(path);
+      if (!explained.ok() || !explained->answer().ok()) continue;
+      const Result<BranchIndex> branch = fs.union_fs().SourceBranch(explained->answer()->node);
+      const bool right =
+          branch.ok() && fs.union_fs().branches()[*branch].name == explained->layer();
+      if (!right) wrong.push_back(path);
+    }
+    return wrong;
+  }
+
+  RandomStack stack_;
+  FsPtr fs_;
+};
+
+TEST_P(RandomStacks, ExplainAgreesWithLstat) {
+  EXPECT_THAT(Disagreements(*fs_), ::testing::IsEmpty());
+  EXPECT_THAT(Disagreements(fs_->As(UserCredentials(1000, 1000))), ::testing::IsEmpty());
+  EXPECT_THAT(WrongLayers(*fs_), ::testing::IsEmpty());
+}
+
+TEST_P(RandomStacks, KeepTheInvariants) { EXPECT_THAT(fs_->CheckInvariants(), IsOk()); }
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomStacks, ::testing::Range(std::uint64_t{0}, kStacks));
+
+TEST(RandomStackPaths, AreManyEnough) { EXPECT_GE(kStacks * RandomStack::Paths().size(), 2000u); }
+
+}  // namespace
+}  // namespace lamina::testing
