@@ -280,7 +280,9 @@ absl::StatusOr<Explanation> LayeredFs::ExplainWrite(std::string_view path, std::
   for (const PlannedStep& planned : *plan) {
     told->steps.push_back({.layer = caller_->mount->BranchName(planned.branch),
                            .outcome = planned.text,
-                           .detail = planned.commit ? "from here on visible" : "",
+                           .detail = planned.commit     ? "commit"
+                                     : planned.clean_up ? "clean up"
+                                                        : "",
                            .name = {},
                            .bytes_read = planned.bytes_copied,
                            .bytes_written = planned.bytes_copied});

@@ -73,6 +73,10 @@ std::string WhyNotEmpty(const Caller& caller, const CallText& call) {
 }
 
 std::string WhyOtherDevice(const Caller& caller, const CallText& call) {
+  if (call.name == "Reflink") {
+    const Lookup source = LookUp(caller, call.paths.front(), LastLink::kFollow);
+    return source.stat.ok() ? Described(caller, call.paths.front(), *source.stat) : "";
+  }
   for (const std::string_view path : call.paths) {
     const Lookup lookup = LookUp(caller, path, LastLink::kKeep);
     if (!lookup.stat.ok() || lookup.stat->type != FileType::kDirectory) continue;

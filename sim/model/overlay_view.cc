@@ -74,16 +74,16 @@ std::vector<std::size_t> OverlayView::LayersOf(const std::string& path) const {
     if (IsOpaque(*Layer(layer).Find("/"))) break;
   }
   for (const std::string& prefix : Prefixes(path)) {
-    std::vector<std::size_t> found;
+    std::size_t found = 0;  // that many layers have a part of `prefix`
     for (const std::size_t layer : layers) {
       const ModelInode* inode = Layer(layer).Find(prefix);
       if (inode == nullptr) continue;
       if (inode->is_whiteout()) break;
       // A file below a directory ends the merge and is not used itself.
-      if (inode->is_directory() || found.empty()) found.push_back(layer);
+      if (inode->is_directory() || found == 0) layers[found++] = layer;
       if (!inode->is_directory() || IsOpaque(*inode)) break;
     }
-    layers = std::move(found);
+    layers.resize(found);
   }
   return layers;
 }
@@ -107,20 +107,20 @@ const ModelInode* OverlayView::Find(const std::string& path) const {
 }
 
 std::vector<ListedName> OverlayView::List(const std::string& dir) const {
-  std::map<std::string, ModelType> names;  // whiteouts included: what is met first counts
+  std::map<std::string, const ModelInode*> names;  // what is met first counts, whiteouts too
   const std::vector<std::size_t> layers = LayersOf(dir);
   for (const std::size_t layer : layers) {
     for (const std::string& name : Layer(layer).NamesIn(dir)) {
-      names.emplace(name, Layer(layer).Find(JoinPath(dir, name))->type);
+      names.emplace(name, Layer(layer).Find(JoinPath(dir, name)));
     }
   }
   std::vector<ListedName> listed;
-  for (const auto& [name, type] : names) {
-    if (Find(JoinPath(dir, name)) == nullptr) {
+  for (const auto& [name, inode] : names) {
+    if (inode->is_whiteout()) {
       if (layers.size() > 1 || quirks_ == KernelQuirks::kOff) continue;
       Use(DeviationRule::kListedWhiteout);
     }
-    listed.push_back({name, type});
+    listed.push_back({name, inode->type});
   }
   return listed;
 }

@@ -28,19 +28,19 @@ absl::Status AddXattrs(const TreeView& view, const std::string& path, DrawnEntry
 std::string ObjectText(const Stat& stat) {
   switch (stat.type) {
     case FileType::kRegular:
-      return absl::StrFormat("file, %d B,", stat.size_bytes);
+      return absl::StrFormat("a file of %d B", stat.size_bytes);
     case FileType::kDirectory:
-      return "directory";
+      return "a directory";
     case FileType::kSymlink:
-      return "symlink";
+      return "a symlink";
     case FileType::kCharDevice:
-      return stat.rdev == 0 ? "whiteout (char 0:0)" : "char device";
+      return stat.rdev == 0 ? "a whiteout" : "a char device";
     case FileType::kBlockDevice:
-      return "block device";
+      return "a block device";
     case FileType::kFifo:
-      return "fifo";
+      return "a fifo";
     case FileType::kSocket:
-      return "socket";
+      return "a socket";
   }
   return "?";
 }

@@ -12,7 +12,7 @@
 
 namespace lamina::testing::internal {
 
-// "file, 20 B", "directory", "whiteout (char 0:0)".
+// "a file of 20 B", "a directory", "a whiteout".
 std::string ObjectText(const Stat& stat);
 
 // In quotes; after 200 bytes "and N bytes more".

@@ -19,12 +19,18 @@ std::optional<Stat> Find(const Subject& subject, const std::string& path, Verdic
   verdict.path = path;
   const absl::StatusOr<Stat> stat = subject.view.Lstat(path);
   if (stat.ok()) {
-    verdict.what = absl::StrFormat("which has %s%s", ObjectText(*stat), At(path));
+    verdict.what = absl::StrFormat("which has %s at%s", ObjectText(*stat), At(path));
     return *stat;
   }
   const int number = ErrnoOf(stat.status());
   verdict.what = "which has no entry" + At(path);
   if (number != ENOENT) verdict.what += " (" + std::string(ErrnoName(Errno(number))) + ")";
+  if (number == ENOENT && subject.fs != nullptr) {
+    // Only a whiteout decides that there is no entry.
+    const absl::StatusOr<Explanation> why = subject.fs->Explain(path);
+    const bool hidden = why.ok() && !why->layer().empty();
+    if (hidden) verdict.what += ": whited out in " + Quoted(why->layer());
+  }
   return std::nullopt;
 }
 

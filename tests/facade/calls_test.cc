@@ -83,7 +83,9 @@ TEST(Calls, ReadDirIsSortedAndMerged) {
   FsPtr fs = Small();
   ASSERT_THAT(fs->WriteFile("/etc/a", ""), IsOk());
   std::vector<std::string> names;
-  for (const Entry& entry : *fs->ReadDir("/etc")) names.push_back(entry.name);
+  const absl::StatusOr<std::vector<Entry>> entries = fs->ReadDir("/etc");
+  ASSERT_THAT(entries, IsOk());
+  for (const Entry& entry : *entries) names.push_back(entry.name);
   EXPECT_THAT(names, ElementsAre("a", "hosts", "motd"));
 }
 
@@ -112,8 +114,17 @@ TEST(Calls, RemoveAllTakesATreeAway) {
 
 TEST(Calls, ReflinkSharesTheBytes) {
   FsPtr fs = Small();
-  EXPECT_THAT(fs->Reflink("/etc/hosts", "/copy"), IsOk());
+  ASSERT_THAT(fs->WriteFile("/etc/mine", "local"), IsOk());
+  EXPECT_THAT(fs->Reflink("/etc/mine", "/copy"), IsOk());
   EXPECT_THAT(*fs, HasFile("/copy", "local"));
+}
+
+TEST(Calls, ReflinkDoesNotCrossLayers) {
+  FsPtr fs = Small();
+  EXPECT_EQ(
+      Message(fs->Reflink("/etc/hosts", "/copy")),
+      "reflink(\"/etc/hosts\", \"/copy\"): Invalid cross-device link [EXDEV]: /etc/hosts is a "
+      "regular file from layer \"base\"");
 }
 
 TEST(Calls, CapacityIsTheRoomOfTheWritableLayer) {

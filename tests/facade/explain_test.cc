@@ -34,9 +34,9 @@ TEST(Explain, AFileIsFoundInTheFirstLayerThatHasIt) {
   FsPtr fs = Small();
   EXPECT_EQ(Text(fs->Explain("/bin/sh")), R"(
 lookup /bin/sh
-  upper  no directory   look below
-  app    no directory   look below
-  base   regular, 2 B   found, stop
+  upper  no directory  look below
+  app    no directory  look below
+  base   regular, 2 B  found, stop
 )");
   EXPECT_EQ(fs->Explain("/bin/sh")->layer(), "base");
 }
@@ -130,7 +130,27 @@ TEST(ExplainWrite, IsADryRunOfTheCopyUp) {
   EXPECT_EQ(explained->bytes_written(), 196u << 10);
   EXPECT_THAT(*fs, ComesFrom("/srv/app.db", "image"));
   EXPECT_THAT(fs->Diff(), HasChanges());
-  EXPECT_EQ(Text(explained), "");
+  EXPECT_EQ(Text(explained), R"(
+write 4096 B at 65536 to /srv/app.db
+  upper  no directory                      look below
+  image  regular, 196608 B                 found, stop
+  upper  set xattr trusted.overlay.impure  commit
+  upper  create in workdir
+  upper  set xattr trusted.overlay.origin
+  upper  set attributes
+  upper  rename workdir to srv             commit
+  upper  set attributes
+  upper  set xattr trusted.overlay.impure  commit
+  upper  create unnamed in workdir
+  upper  copy data                         read 196608 B, write 196608 B
+  upper  set xattr trusted.overlay.origin
+  upper  set attributes
+  upper  sync
+  upper  link into place as app.db         commit
+  upper  set attributes
+  upper  write at 65536                    write 4096 B
+  total: read 196608 B, write 200704 B
+)");
 }
 
 TEST(ExplainWrite, AgreesWithTheWrite) {

@@ -4,12 +4,17 @@
 namespace lamina::testing {
 namespace {
 
-// The message of EXPECT_THAT(value, matcher), or "" when it holds.
+// The message of EXPECT_THAT(value, matcher), or "" when it holds. Without " (of type T)", which
+// every compiler spells in its own way.
 template <typename T, typename M>
 std::string FailureOf(const T& value, const M& matcher) {
   const ::testing::AssertionResult result =
       ::testing::internal::MakePredicateFormatterFromMatcher(matcher)("it", value);
-  return result ? "" : '\n' + std::string(result.message()) + '\n';
+  if (result) return "";
+  std::string text = '\n' + std::string(result.message()) + '\n';
+  const std::size_t type = text.find(" (of type ");
+  if (type != text.npos) text.erase(type, text.find(')', type) + 1 - type);
+  return text;
 }
 
 FsPtr Small() {

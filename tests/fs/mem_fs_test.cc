@@ -1,122 +1,15 @@
 // What MemFs has beyond the FileSystem contract: images, freezing, lazy content, events, footprint.
 // The contract itself is asked in tests/conformance.
-#include "lamina/fs/mem_fs.h"
-
-#include <algorithm>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "gmock/gmock.h"
-#include "gtest/gtest.h"
-#include "lamina/store/paged_bytes.h"
+#include "tests/fs/mem_fs_fixture.h"
 
 namespace lamina {
 namespace {
 
 using testing::ElementsAre;
-
-constexpr std::uint64_t kPage = 4096;
-constexpr NewNode kFile{FileType::kRegular, 0644, 0, {}};
-
-std::string NumberedName(int index) { return std::string("f").append(std::to_string(index)); }
-
-class Events : public EventSink {
- public:
-  void OnEvent(const Event& event) override { seen.push_back(event); }
-  std::vector<Event> seen;
-};
-
-class Loader : public LazyContent {
- public:
-  explicit Loader(std::string_view text) : text_(text) {}
-  Result<std::shared_ptr<const PagedBytes>> Load() override {
-    ++loads;
-    if (error.has_value()) return *error;
-    auto content = std::make_shared<PagedBytes>();
-    content->Write(0, AsBytes(text_));
-    return std::shared_ptr<const PagedBytes>(content);
-  }
-  int loads = 0;
-  std::optional<Errno> error;
-
- private:
-  std::string text_;
-};
-
-class MemFsTest : public testing::Test {
- protected:
-  OpContext Op() {
-    now_.virtual_ns += 1000;
-    return OpContext{cred_, now_, Probe(&events_)};
-  }
-  NodeId Make(std::string_view name, std::string_view content = "") {
-    const Result<Opened> opened =
-        fs_.CreateOpen(Op(), {fs_.root(), name}, kFile, {.access = Access::kWrite});
-    LAMINA_CHECK(opened.ok());
-    LAMINA_CHECK(fs_.Write(Op(), opened->handle, 0, AsBytes(content)).ok());
-    fs_.Close(opened->handle);
-    return opened->node;
-  }
-  void MakeMany(int count, std::string_view content = "") {
-    for (int index = 0; index < count; ++index) Make(NumberedName(index), content);
-  }
-  void RemoveMany(int count) {
-    for (int index = 0; index < count; ++index) {
-      LAMINA_CHECK(Unlink(NumberedName(index)).ok());
-    }
-  }
-  Result<void> Unlink(std::string_view name) {
-    return fs_.Remove(Op(), {fs_.root(), name}, FileType::kRegular);
-  }
-  Result<NodeId> MakeLazy(std::string_view name, std::shared_ptr<Loader> loader,
-                          std::uint64_t size) {
-    return fs_.CreateLazy(Op(), {fs_.root(), name}, kFile, size, std::move(loader));
-  }
-  HandleId Open(NodeId node, Access access = Access::kRead) {
-    const Result<HandleId> handle = fs_.Open(Op(), node, {.access = access});
-    LAMINA_CHECK(handle.ok());
-    return *handle;
-  }
-  Result<std::size_t> Write(HandleId handle, std::string_view text) {
-    return fs_.Write(Op(), handle, 0, AsBytes(text));
-  }
-  Result<std::string> Read(HandleId handle) {
-    std::string text(100, '\0');
-    const Result<std::size_t> bytes =
-        fs_.Read(Op(), handle, 0, std::as_writable_bytes(std::span(text)));
-    if (!bytes.ok()) return bytes.error();
-    return text.substr(0, *bytes);
-  }
-  std::string ContentOf(NodeId node) {
-    const HandleId handle = Open(node);
-    std::string text = *Read(handle);
-    fs_.Close(handle);
-    return text;
-  }
-  bool Has(std::string_view name) { return fs_.Lookup(Op(), {fs_.root(), name}).ok(); }
-  std::vector<std::string> Names(HandleId dir, DirCookie from = {}) {
-    std::vector<std::string> names;
-    const Result<DirCookie> end = fs_.ReadDir(Op(), dir, from, [&](const DirEntry& entry) {
-      names.emplace_back(entry.name);
-      return true;
-    });
-    LAMINA_CHECK(end.ok());
-    return names;
-  }
-  Stat StatOf(NodeId node) {
-    const Result<Stat> stat = fs_.GetAttr(Op(), node);
-    LAMINA_CHECK(stat.ok());
-    return *stat;
-  }
-  Errno ErrorOf(NodeId node) { return fs_.GetAttr(Op(), node).error(); }
-  std::uint64_t FreeBytes() { return fs_.GetSpace(Op())->free_bytes; }
-
-  Credentials cred_;
-  Instant now_ = kSimulationStart;
-  Events events_;
-  MemFs fs_;
-};
 
 // ── Images ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -301,7 +194,7 @@ TEST_F(MemFsTest, ReadingAFrozenTreeChangesNothing) {
 // ── Lazy content ─────────────────────────────────────────────────────────────────────────────────
 
 TEST_F(MemFsTest, LazyFileIsLoadedOnceAtItsFirstRead) {
-  const auto loader = std::make_shared<Loader>("lazy");
+  const auto loader = std::make_shared<TextLoader>("lazy");
   const NodeId file = *MakeLazy("a", loader, 4);
   EXPECT_EQ(StatOf(file).size_bytes, 4U);
   EXPECT_EQ(StatOf(file).allocated_sectors, 0U);
@@ -312,7 +205,7 @@ TEST_F(MemFsTest, LazyFileIsLoadedOnceAtItsFirstRead) {
 }
 
 TEST_F(MemFsTest, LazyFileOfAFrozenTreeIsLoadedOnce) {
-  const auto loader = std::make_shared<Loader>("lazy");
+  const auto loader = std::make_shared<TextLoader>("lazy");
   const NodeId file = *MakeLazy("a", loader, 4);
   fs_.Freeze();
   EXPECT_EQ(*Read(Open(file)), "lazy");
@@ -321,7 +214,7 @@ TEST_F(MemFsTest, LazyFileOfAFrozenTreeIsLoadedOnce) {
 }
 
 TEST_F(MemFsTest, LazyFileIsLoadedBeforeItIsWritten) {
-  const NodeId file = *MakeLazy("a", std::make_shared<Loader>("lazy"), 4);
+  const NodeId file = *MakeLazy("a", std::make_shared<TextLoader>("lazy"), 4);
   const HandleId handle = Open(file, Access::kWrite);
   ASSERT_TRUE(Write(handle, "h").ok());
   fs_.Close(handle);
@@ -329,7 +222,7 @@ TEST_F(MemFsTest, LazyFileIsLoadedBeforeItIsWritten) {
 }
 
 TEST_F(MemFsTest, TruncateAtOpenLoadsNothing) {
-  const auto loader = std::make_shared<Loader>("lazy");
+  const auto loader = std::make_shared<TextLoader>("lazy");
   const NodeId file = *MakeLazy("a", loader, 4);
   const Result<HandleId> handle =
       fs_.Open(Op(), file, {.access = Access::kWrite, .truncate = true});
@@ -340,7 +233,7 @@ TEST_F(MemFsTest, TruncateAtOpenLoadsNothing) {
 }
 
 TEST_F(MemFsTest, FailedLoadFailsEverAfter) {
-  const auto loader = std::make_shared<Loader>("lazy");
+  const auto loader = std::make_shared<TextLoader>("lazy");
   loader->error = Errno::kIo;
   const NodeId file = *MakeLazy("a", loader, 4);
   const HandleId handle = Open(file);
@@ -353,13 +246,13 @@ TEST_F(MemFsTest, FailedLoadFailsEverAfter) {
 }
 
 TEST_F(MemFsTest, LazyContentOfAnotherSizeIsIo) {
-  const HandleId handle = Open(*MakeLazy("a", std::make_shared<Loader>("longer"), 4));
+  const HandleId handle = Open(*MakeLazy("a", std::make_shared<TextLoader>("longer"), 4));
   EXPECT_EQ(Read(handle).error(), Errno::kIo);
   fs_.Close(handle);
 }
 
 TEST_F(MemFsTest, LazyFileIsSharedLoaded) {
-  const HandleId handle = Open(*MakeLazy("a", std::make_shared<Loader>("lazy"), 4));
+  const HandleId handle = Open(*MakeLazy("a", std::make_shared<TextLoader>("lazy"), 4));
   const auto content = fs_.ShareContent(Op(), handle);
   ASSERT_TRUE(content.ok());
   EXPECT_EQ((*content)->size_bytes(), 4U);

@@ -18,7 +18,7 @@
 namespace lamina::sim {
 namespace {
 
-constexpr int kCases = 300;
+constexpr int kCases = 150;
 constexpr int kCallsPerCase = 40;
 
 bool IsByPath(OperationKind kind) { return kind < OperationKind::kOpen; }

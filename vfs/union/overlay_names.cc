@@ -70,7 +70,7 @@ void AddOpaque(StepNode node, const OverlayMarks& marks, Plan& plan) {
   Step& step = plan.Add(StepKind::kSetXattr, StepPhase::kPrepare);
   step.node = node;
   step.key = marks.opaque;
-  step.value = "y";
+  step.value.assign(1, 'y');
 }
 
 // Removes what stands at a slot's temporary place, after the commit.

@@ -75,7 +75,7 @@ Result<void> OverlayDialect::PlanMove(const UnionState& state, const NamedNode& 
     Step& step = plan.Add(StepKind::kSetXattr, StepPhase::kCommit);
     step.node = StepNode::WritableOf(node.id);
     step.key = config_.marks.opaque;
-    step.value = "y";
+    step.value.assign(1, 'y');  // "y" trips g++ 12's -Wrestrict
   }
   return {};
 }

@@ -6,23 +6,23 @@
 
 namespace lamina {
 
-UnionNode* NodeTable::Find(NodeId id) const {
-  auto found = nodes_.find(id.value);
-  return found == nodes_.end() ? nullptr : found->second.get();
-}
-
 UnionNode* NodeTable::FindByKey(const NodeKey& key) const {
   auto found = by_key_.find(key);
   return found == by_key_.end() ? nullptr : found->second;
 }
 
 UnionNode& NodeTable::Add(FileType type) {
-  auto node = std::make_unique<UnionNode>();
-  node->id = NodeId{++last_id_};
-  node->type = type;
-  UnionNode& result = *node;
-  nodes_.emplace(result.id.value, std::move(node));
-  return result;
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const std::uint32_t index = free_slots_.back();
+  free_slots_.pop_back();
+  Slot& slot = slots_[index];
+  slot.node = std::make_unique<UnionNode>();
+  slot.node->id = NodeId{(std::uint64_t{slot.generation++} << 32U) | (index + 1U)};
+  slot.node->type = type;
+  return *slot.node;
 }
 
 void NodeTable::SetKey(const UnionNode& node, const NodeKey& key) {
@@ -36,7 +36,9 @@ void NodeTable::Erase(UnionNode& node) {
     for (const NodeKey& key : keys->second) by_key_.erase(key);
     keys_.erase(keys);
   }
-  nodes_.erase(node.id.value);
+  const auto index = static_cast<std::uint32_t>((node.id.value & 0xffffffffU) - 1);
+  slots_[index].node.reset();
+  free_slots_.push_back(index);
 }
 
 std::size_t NameCache::Hash::operator()(const View& view) const {

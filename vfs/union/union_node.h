@@ -83,8 +83,13 @@ struct NodeKey {
 
 class NodeTable {
  public:
-  // The node of this id, or null.
-  UnionNode* Find(NodeId id) const;
+  // The node of this id, or null. No hash: an id holds its slot and the slot's generation.
+  UnionNode* Find(NodeId id) const {
+    const std::uint64_t slot = id.value & 0xffffffffU;
+    if (slot == 0 || slot > slots_.size()) return nullptr;
+    UnionNode* node = slots_[slot - 1].node.get();
+    return node != nullptr && node->id == id ? node : nullptr;
+  }
   UnionNode* FindByKey(const NodeKey& key) const;
 
   // A new node; the id is never used again.
@@ -94,10 +99,14 @@ class NodeTable {
   void Erase(UnionNode& node);
 
  private:
-  absl::flat_hash_map<std::uint64_t, std::unique_ptr<UnionNode>> nodes_;
+  struct Slot {
+    std::unique_ptr<UnionNode> node;
+    std::uint32_t generation = 0;  // grows with each use, so no id comes twice
+  };
+  std::vector<Slot> slots_;
+  std::vector<std::uint32_t> free_slots_;
   absl::flat_hash_map<NodeKey, UnionNode*> by_key_;
   absl::flat_hash_map<std::uint64_t, std::vector<NodeKey>> keys_;
-  std::uint64_t last_id_ = 0;
 };
 
 // (directory, component) → node.

@@ -137,7 +137,8 @@ class LayeredFs {
   absl::StatusOr<std::vector<std::string>> Listxattr(std::string_view path) const;
   absl::Status Removexattr(std::string_view path, std::string_view key);
   absl::StatusOr<ProcessSpace> Statfs(std::string_view path) const;
-  // `cp --reflink=always`: Open both, clone the whole file. EOPNOTSUPP leaves an empty target.
+  // `cp --reflink=always`: Open both, clone the whole file. EXDEV when the bytes are in a lower
+  // layer, which is another file system; an empty target stays then.
   absl::Status Reflink(std::string_view from, std::string_view to);
 
   // ── Listed sequences of the calls above ──────────────────────────────────────────────────────
