@@ -78,7 +78,7 @@ std::string DecisionOf(const PlannedChange& change, const std::vector<BranchName
                       IsCopied(change.steps.back().clean_up && change.steps.size() > 1
                                    ? change.steps[change.steps.size() - 2]
                                    : change.steps.back());
-    return over ? "U holds a whiteout there: replace it" : "make it in U";
+    return over ? "U holds a whiteout there: replace it" : "nothing of that name is visible";
   }
   const bool copies = std::any_of(change.steps.begin(), change.steps.end(), IsCopied);
   if (copies && change.source) {

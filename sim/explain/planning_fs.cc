@@ -132,6 +132,7 @@ Result<void> PlanningFs::Link(const OpContext& op, NodeId node, Place place) {
   if (!steps.ok()) return steps.error();
   PlannedChange change;
   change.title = absl::StrFormat("link %s as %s", PathOf(node), PathOf(place));
+  MeasureCopies(op, {node}, *steps);
   change.steps = *std::move(steps);
   if (Result<BranchIndex> source = union_.SourceBranch(node); source.ok()) change.source = *source;
   changes_.push_back(std::move(change));
@@ -161,6 +162,40 @@ bool PlanningFs::HoldsAnything(const OpContext& op, NodeId dir) const {
   return end.ok() && any;
 }
 
+std::uint64_t PlanningFs::DataBytes(const OpContext& op, NodeId node,
+                                    std::uint64_t limit_bytes) const {
+  const Result<std::vector<std::pair<BranchIndex, NodeId>>> parts = union_.BranchNodes(node);
+  if (!parts.ok() || parts->empty()) return limit_bytes;
+  FileSystem& fs = *union_.branches()[parts->front().first].fs;
+  const Result<HandleId> handle = fs.Open(op, parts->front().second, {.access = Access::kRead});
+  if (!handle.ok()) return limit_bytes;
+  std::uint64_t bytes = 0;
+  for (std::uint64_t at = 0; at < limit_bytes;) {
+    const Result<std::uint64_t> data = fs.Seek(op, *handle, at, SeekKind::kData);
+    if (!data.ok() || *data >= limit_bytes) break;
+    const Result<std::uint64_t> hole = fs.Seek(op, *handle, *data, SeekKind::kHole);
+    at = hole.ok() ? std::min(*hole, limit_bytes) : limit_bytes;
+    bytes += at - *data;
+  }
+  fs.Close(*handle);
+  return bytes;
+}
+
+void PlanningFs::MeasureCopies(const OpContext& op, const std::vector<NodeId>& nodes,
+                               std::vector<PlannedStep>& steps) const {
+  auto node = nodes.begin();
+  for (PlannedStep& step : steps) {
+    if (step.bytes_copied == 0) continue;
+    const auto is_copied = [&](NodeId each) {
+      const Result<BranchIndex> source = union_.SourceBranch(each);
+      return source.ok() && union_.branches()[*source].mode != BranchMode::kReadWrite;
+    };
+    node = std::find_if(node, nodes.end(), is_copied);
+    if (node == nodes.end()) return;
+    step.bytes_copied = DataBytes(op, *node++, step.bytes_copied);
+  }
+}
+
 Result<void> PlanningFs::Remove(const OpContext& op, Place place, FileType expected) {
   Result<std::vector<PlannedStep>> steps = union_.PlanOfRemove(op, place, expected);
   if (!steps.ok()) return steps.error();
@@ -186,6 +221,10 @@ Result<void> PlanningFs::Rename(const OpContext& op, Place from, Place to, Renam
     const bool directory = stat.ok() && stat->type == FileType::kDirectory;
     if (directory && HoldsAnything(op, *target)) return Errno::kNotEmpty;
   }
+  std::vector<NodeId> copied;
+  if (moved.ok()) copied.push_back(*moved);
+  if (target.ok()) copied.push_back(*target);
+  MeasureCopies(op, copied, *steps);
   PlannedChange change;
   change.title = absl::StrFormat("rename %s to %s", PathOf(from), PathOf(to));
   change.steps = *std::move(steps);
@@ -204,6 +243,7 @@ Result<PlannedChange*> PlanningFs::PlanChange(const OpContext& op, NodeId node,
   if (!made_.contains(node)) {
     Result<std::vector<PlannedStep>> steps = union_.PlanOfCopyUp(op, node, limit_bytes);
     if (!steps.ok()) return steps.error();
+    MeasureCopies(op, {node}, *steps);
     change.steps = *std::move(steps);
     const Result<BranchIndex> source = union_.SourceBranch(node);
     if (source.ok()) change.source = *source;

@@ -82,6 +82,11 @@ class PlanningFs final : public ForwardingFileSystem {
   // Remembers the copy-up that a change of the node needs. Errors: those of the plan.
   Result<PlannedChange*> PlanChange(const OpContext& op, NodeId node, std::uint64_t limit_bytes,
                                     std::string title);
+  // Sets how much the copies in `steps` really move: of a sparse file its data. They are the bodies
+  // of those of `nodes` that are not in the writable branch, in this order.
+  void MeasureCopies(const OpContext& op, const std::vector<NodeId>& nodes,
+                     std::vector<PlannedStep>& steps) const;
+  std::uint64_t DataBytes(const OpContext& op, NodeId node, std::uint64_t limit_bytes) const;
   // Whether the object of the writable branch behind a directory holds anything.
   bool HoldsAnything(const OpContext& op, NodeId dir) const;
 

@@ -172,6 +172,9 @@ class TreeReader {
     for (const BranchFinding& finding : findings->branches) {
       if (Result<void> done = AddFinding(finding, entry); !done.ok()) return done.error();
     }
+    if (Result<void> done = AddBesideRedirect(dir.node, *findings, entry); !done.ok()) {
+      return done.error();
+    }
     std::optional<NodeId> inside;
     if (findings->answer.ok()) {
       Result<Stat> stat = fs_.GetAttr(op(), *findings->answer);
@@ -235,6 +238,32 @@ class TreeReader {
         return {};
       case Outcome::kHidden:
         return AddHidden(finding, name.label, entry);
+    }
+    return {};
+  }
+
+  // What a branch holds under the name itself, where a redirect leads to another one.
+  Result<void> AddBesideRedirect(NodeId dir, const NameFindings& findings, TreeEntry& entry) {
+    const bool redirected =
+        std::any_of(findings.branches.begin(), findings.branches.end(),
+                    [](const BranchFinding& finding) { return !finding.redirect.empty(); });
+    if (!redirected) return {};
+    const auto parts = fs_.BranchNodes(dir);
+    if (!parts.ok()) return parts.error();
+    for (const auto& [branch, node] : *parts) {
+      const BranchFinding& finding = findings.branches[branch];
+      if (finding.outcome != BranchFinding::Outcome::kFound) continue;
+      FileSystem& fs = *fs_.branches()[branch].fs;
+      const Result<NodeId> own = fs.Lookup(op(), {node, entry.name});
+      if (!own.ok() || *own == finding.stat->node) continue;
+      const Result<Stat> stat = fs.GetAttr(op(), *own);
+      if (!stat.ok()) return stat.error();
+      BranchFinding hidden;
+      hidden.branch = branch;
+      hidden.stat = *stat;
+      if (Result<void> done = AddHidden(hidden, names_[branch].label, entry); !done.ok()) {
+        return done;
+      }
     }
     return {};
   }

@@ -32,6 +32,7 @@ std::string NameText(const TreeEntry& entry) {
 
 std::string HiddenText(const HiddenCopy& copy) {
   if (copy.type == FileType::kDirectory) {
+    if (copy.files == 0) return copy.label + " (no file of its own)";
     return absl::StrFormat("%s (%d file%s, %s)", copy.label, copy.files, copy.files == 1 ? "" : "s",
                            SizeText(copy.bytes));
   }

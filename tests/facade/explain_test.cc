@@ -139,7 +139,7 @@ write 4096 B at 65536 to /srv/app.db
   upper  set xattr trusted.overlay.origin
   upper  set attributes
   upper  rename workdir to srv             commit
-  upper  set attributes
+  upper  set attributes                    clean up
   upper  set xattr trusted.overlay.impure  commit
   upper  create unnamed in workdir
   upper  copy data                         read 196608 B, write 196608 B
@@ -147,7 +147,7 @@ write 4096 B at 65536 to /srv/app.db
   upper  set attributes
   upper  sync
   upper  link into place as app.db         commit
-  upper  set attributes
+  upper  set attributes                    clean up
   upper  write at 65536                    write 4096 B
   total: read 196608 B, write 200704 B
 )");

@@ -1,5 +1,7 @@
 // What must hold for every stack and whatever was called.
 #include "tests/facade/random_stack.h"
+#include <set>
+
 #include "lamina/testing/matchers.h"
 
 namespace lamina::testing {
@@ -53,6 +55,32 @@ class RandomStacks : public ::testing::TestWithParam<std::uint64_t> {
     return wrong;
   }
 
+  // Paths that can be looked up: without the whiteouts that a directory of one layer lists.
+  static std::set<std::string> VisiblePaths(const TreeView& view) {
+    std::set<std::string> visible;
+    const absl::StatusOr<std::vector<std::string>> paths = view.AllPaths();
+    if (!paths.ok()) return visible;
+    for (const std::string& path : *paths) {
+      if (view.Lstat(path).ok()) visible.insert(path);
+    }
+    return visible;
+  }
+
+  // What came and what went, from two whole trees; of a tree that went only the top.
+  static std::vector<LayerChange> CameAndWent(const std::set<std::string>& before,
+                                              const std::set<std::string>& after) {
+    std::vector<LayerChange> changes;
+    for (const std::string& path : after) {
+      if (!before.contains(path)) changes.push_back(Added(path));
+    }
+    for (const std::string& path : before) {
+      const std::string parent = path.substr(0, path.rfind('/'));
+      const bool parent_left = parent.empty() || after.contains(parent);
+      if (!after.contains(path) && parent_left) changes.push_back(Deleted(path));
+    }
+    return changes;
+  }
+
   RandomStack stack_;
   FsPtr fs_;
 };
@@ -64,6 +92,25 @@ TEST_P(RandomStacks, ExplainAgreesWithLstat) {
 }
 
 TEST_P(RandomStacks, KeepTheInvariants) { EXPECT_THAT(fs_->CheckInvariants(), IsOk()); }
+
+// Against a comparison of the two whole trees. A directory that became something else is a change,
+// and what was in it is not listed.
+TEST_P(RandomStacks, DiffAgreesWithTheTrees) {
+  const Result<sim::LowerView> lower = sim::MountLowerView(fs_->union_fs());
+  ASSERT_TRUE(lower.ok());
+  const TreeView below(*lower->fs, lower->fs->root(), "lower");
+  std::vector<LayerChange> expected = CameAndWent(VisiblePaths(below), VisiblePaths(fs_->Merged()));
+  std::erase_if(expected, [&](const LayerChange& change) {
+    const std::string parent = change.path.substr(0, change.path.rfind('/'));
+    return change.kind == ChangeKind::kDelete && !parent.empty() &&
+           fs_->Merged().Lstat(parent)->type != FileType::kDirectory;
+  });
+  absl::StatusOr<std::vector<LayerChange>> changes = fs_->Diff();
+  ASSERT_THAT(changes, IsOk());
+  std::erase_if(*changes,
+                [](const LayerChange& change) { return change.kind == ChangeKind::kModify; });
+  EXPECT_THAT(*changes, ::testing::UnorderedElementsAreArray(expected));
+}
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomStacks, ::testing::Range(std::uint64_t{0}, kStacks));
 

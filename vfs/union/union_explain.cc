@@ -88,9 +88,11 @@ Result<NameFindings> UnionFs::FindInBranches(const OpContext& caller, Place plac
     for (const Hit& hit : dir.hits) {
       if (hit.branch == i) part = &hit;
     }
+    // The second hit of a file is where its copy came from, maybe another name: no part of it.
     const Hit* answer = nullptr;
     for (const Hit& hit : shown) {
-      if (hit.branch == i) answer = &hit;
+      const bool origin_only = &hit != &shown.front() && hit.type != FileType::kDirectory;
+      if (hit.branch == i && !origin_only) answer = &hit;
     }
     FileSystem& fs = state.fs(finding.branch);
     Result<NodeId> node = Errno::kNoEnt;
@@ -105,9 +107,7 @@ Result<NameFindings> UnionFs::FindInBranches(const OpContext& caller, Place plac
     if (!stat.ok()) continue;
     finding.stat = *stat;
     body_->dialect->DescribeMarks(op, state, finding, *node, *stat);
-    const bool origin_only =
-        answer != nullptr && answer != &shown.front() && shown.front().type != FileType::kDirectory;
-    if (answer != nullptr && !origin_only) {
+    if (answer != nullptr) {
       finding.outcome = BranchFinding::Outcome::kFound;
       ended = ended || answer->type != FileType::kDirectory || finding.opaque;
     } else if (finding.outcome == BranchFinding::Outcome::kWhiteout && !ended) {

@@ -91,6 +91,11 @@ Result<NamedNode> UnionFs::Body::FindName(const OpContext& op, Place place) {
                    .subject = cached->id.value,
                    .name = place.name};
     });
+    if (cached->names > 1 && !cached->has_writable) {
+      // Reached by two paths (redirects): a copy-up goes where the call came from.
+      cached->parent = place.dir;
+      cached->name = std::string(place.name);
+    }
     named.node = cached;
     return named;
   }
@@ -141,6 +146,12 @@ Result<UnionNode*> UnionFs::Body::Instantiate(const OpContext& op, UnionNode& di
     if (UnionNode* known = state->nodes.FindByKey(**key); known != nullptr) {
       if (!SameObjects(*known, has_writable, found.hits)) return Errno::kStale;
       known->dead = false;
+      // A directory has one name: found through another path, it moves there (d_splice_alias).
+      if (known->type == FileType::kDirectory) state->names.Erase(known->parent, known->name);
+      if (known->type == FileType::kDirectory || !known->has_writable) {
+        known->parent = dir.id;
+        known->name = std::string(name);
+      }
       state->names.Insert(dir.id, name, *known);
       return known;
     }

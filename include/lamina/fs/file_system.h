@@ -212,9 +212,9 @@ class FileSystem {
   // Moves a name. Both names one inode: success, nothing changes.
   // Errors: kRoFs; kNotDir a parent is not a directory; kNameTooLong; kNoEnt no source, or
   // exchange without target; kExist kNoReplace and a target; kInval a directory into its own
-  // subtree (exchange: either way round), or a mode that is not supported; kNotEmpty the target
-  // is an ancestor of the source (kReplace), or a directory that is not empty; kNotDir a directory
-  // over something else; kIsDir something else over a directory; kXDev not possible here; kNoSpc.
+  // subtree (exchange: either way round), or a mode that is not supported; kNotEmpty the target is
+  // an ancestor of the source (kReplace); kNotDir a directory over something else; kIsDir something
+  // else over a directory; kNotEmpty over a directory with entries; kMLink; kXDev; kNoSpc.
   virtual Result<void> Rename(const OpContext& op, Place from, Place to, RenameMode mode) = 0;
 
   // ── Attributes ───────────────────────────────────────────────────────────────────────────────
