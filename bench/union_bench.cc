@@ -223,25 +223,25 @@ void CompareCopyUp() {
   stack.Mount();
   std::size_t next = 0;
   const std::string block(kBlockBytes, 'y');
-  const std::vector<double> medians =
-      RunRounds({{"base.memcpy",
-                  {},
-                  [&] {
-                    for (std::size_t i = 0; i < kCopyUps; ++i) {
-                      std::memcpy(target.data(), source.data(), kBigBytes);
-                    }
-                  }},
-                 {"union",
-                  {},
-                  [&] {
-                    for (std::size_t i = 0; i < kCopyUps; ++i) {
-                      const std::string path = "/big" + std::to_string(next++);
-                      const Process::Fd fd = Must(stack.process().Open(path, {.access = Access::kWrite}, 0));
-                      if (!stack.process().Pwrite(fd, AsBytes(block), 1 << 20).ok()) std::abort();
-                      Must(stack.process().Close(fd));
-                    }
-                  }}},
-                kRounds, kCopyUps);
+  const std::vector<double> medians = RunRounds(
+      {{"base.memcpy",
+        {},
+        [&] {
+          for (std::size_t i = 0; i < kCopyUps; ++i) {
+            std::memcpy(target.data(), source.data(), kBigBytes);
+          }
+        }},
+       {"union",
+        {},
+        [&] {
+          for (std::size_t i = 0; i < kCopyUps; ++i) {
+            const std::string path = "/big" + std::to_string(next++);
+            const Process::Fd fd = Must(stack.process().Open(path, {.access = Access::kWrite}, 0));
+            if (!stack.process().Pwrite(fd, AsBytes(block), 1 << 20).ok()) std::abort();
+            Must(stack.process().Close(fd));
+          }
+        }}},
+      kRounds, kCopyUps);
   const double ratio = medians[1] / medians[0];
   std::printf("W4 first 4 KiB write into a 64 MiB lower file\n");
   std::printf("   base.memcpy (64 MiB, warm) %10.1f us\n", medians[0] / 1000);

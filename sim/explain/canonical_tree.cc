@@ -55,13 +55,22 @@ absl::StatusOr<Scenario> ParseSource(std::string_view source, const std::string&
   return ParseScenario(text, options);
 }
 
+// An error of reading a layer says which statement failed; here that is one made up.
+absl::Status WithoutStatement(std::string_view source, const absl::Status& status) {
+  const std::string message(status.message());
+  const std::size_t from = message.find(" from ");
+  const std::size_t what = from == std::string::npos ? from : message.find(": ", from);
+  if (what == std::string::npos) return status;
+  return {status.code(), absl::StrFormat("%s: %s", source, message.substr(what + 2))};
+}
+
 // The tree of one layer, without a mount.
 absl::StatusOr<std::vector<std::string>> LinesOfOneLayer(std::string_view source,
                                                          const std::string& text) {
   const absl::StatusOr<Scenario> scenario = ParseSource(source, text);
   if (!scenario.ok()) return scenario.status();
   ScenarioRun run(*scenario, {});
-  if (absl::Status ran = run.RunToOperation(0); !ran.ok()) return ran;
+  if (absl::Status ran = run.RunToOperation(0); !ran.ok()) return WithoutStatement(source, ran);
   const ScenarioLayer& layer = *run.layers().front();
   const Result<bool> marks = HoldsMarks(*layer.fs, layer.root);
   if (!marks.ok()) {
@@ -96,7 +105,9 @@ absl::StatusOr<std::vector<std::string>> LinesOfTars(std::string_view source) {
   const absl::StatusOr<Scenario> scenario =
       ParseSource(source, text + "stack" + stack + "\nmount\n");
   if (!scenario.ok()) return scenario.status();
-  return CanonicalTreeOf(*scenario);
+  absl::StatusOr<std::vector<std::string>> lines = CanonicalTreeOf(*scenario);
+  if (!lines.ok()) return WithoutStatement(source, lines.status());
+  return lines;
 }
 
 }  // namespace

@@ -218,7 +218,12 @@ absl::StatusOr<Statement> ParseOperation(const std::vector<std::string>& words,
   options.file = "operation";
   options.limits = limits;
   absl::StatusOr<Scenario> parsed = ParseScenario("scenario 2\n" + line + '\n', options);
-  if (!parsed.ok()) return parsed.status();
+  if (!parsed.ok()) {  // without the place, which is of the text made here
+    const std::string_view message(parsed.status().message().data(),
+                                   parsed.status().message().size());
+    const std::size_t what = std::min(message.find(": "), message.size() - 2) + 2;
+    return absl::InvalidArgumentError(absl::StrFormat("'%s': %s", line, message.substr(what)));
+  }
   const bool one = parsed->statements.size() == 2;
   if (!one || parsed->statements[1].operation->kind != internal::OperationClass::kFile) {
     return absl::InvalidArgumentError(absl::StrFormat("'%s' is not one file operation", line));

@@ -166,9 +166,10 @@ std::string LayeredTreeText(const LayeredTree& tree, TreeSelection selection,
 std::string TotalsText(const TreeTotals& totals) {
   const std::uint64_t percent =
       totals.stored_bytes == 0 ? 0 : totals.hidden_bytes * 100 / totals.stored_bytes;
-  return absl::StrFormat("visible %s   stored %s   hidden %s (%d %%)",
+  const bool small = percent == 0 && totals.hidden_bytes > 0;
+  return absl::StrFormat("visible %s   stored %s   hidden %s (%s %%)",
                          SizeText(totals.visible_bytes), SizeText(totals.stored_bytes),
-                         SizeText(totals.hidden_bytes), percent);
+                         SizeText(totals.hidden_bytes), small ? "<1" : std::to_string(percent));
 }
 
 }  // namespace lamina::sim

@@ -16,6 +16,7 @@ ModelEntry EntryOf(const ModelView& view, const std::string& path) {
   if (!entry.found) return entry;
   entry.inode = *inode;
   entry.inode.xattrs.clear();
+  entry.inode.pages.clear();
   for (const auto& [stored, value] : inode->xattrs) {
     const std::optional<std::string> key = view.ShownKey(stored);
     if (key.has_value()) entry.inode.xattrs[*key] = value;

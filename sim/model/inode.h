@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 namespace lamina::sim {
@@ -30,6 +31,8 @@ inline constexpr std::uint16_t kModelSetUid = 04000;
 inline constexpr std::uint16_t kModelSetGid = 02000;
 inline constexpr std::uint16_t kModelSticky = 01000;
 
+inline constexpr std::size_t kModelPageBytes = 4096;
+
 // The one time stamp of the model: every change is made "now" (2023-11-14, in nanoseconds).
 inline constexpr std::int64_t kModelNow = 1'700'000'000'000'000'000;
 
@@ -40,7 +43,10 @@ struct ModelInode {
   std::uint32_t gid = 0;
   std::int64_t mtime_ns = kModelNow;
   std::string content;  // of a file
-  std::string target;   // of a symlink
+  // Numbers of its pages that were written: a file can be all hole. Seen in one place only: a
+  // truncate to the same size is no change (keeps mtime) when there is no page to look at.
+  std::set<std::size_t> pages;
+  std::string target;  // of a symlink
   std::uint32_t major = 0;
   std::uint32_t minor = 0;
   std::map<std::string, std::string> xattrs;

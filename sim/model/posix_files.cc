@@ -37,6 +37,8 @@ bool PosixModel::HasWriter(const std::string& fifo) const {
 void PosixModel::Resize(ModelInode& inode, std::size_t size_bytes) const {
   DropPrivileges(inode);
   inode.content.resize(size_bytes);
+  const std::size_t pages = (size_bytes + kModelPageBytes - 1) / kModelPageBytes;
+  inode.pages.erase(inode.pages.lower_bound(pages), inode.pages.end());
   inode.mtime_ns = kModelNow;
 }
 
@@ -45,6 +47,8 @@ std::size_t PosixModel::WriteBytes(ModelInode& inode, std::size_t offset,
   if (data.empty()) return 0;
   if (inode.content.size() < offset + data.size()) inode.content.resize(offset + data.size());
   inode.content.replace(offset, data.size(), data);
+  const std::size_t last = (offset + data.size() - 1) / kModelPageBytes;
+  for (std::size_t page = offset / kModelPageBytes; page <= last; ++page) inode.pages.insert(page);
   inode.mtime_ns = kModelNow;
   DropPrivileges(inode);
   return data.size();
@@ -158,7 +162,11 @@ Result<void> PosixModel::Truncate(const std::string& path, std::size_t size_byte
   if (inode.is_directory()) return Errno::kIsDir;
   if (inode.type != ModelType::kFile) return Errno::kInval;
   if (!Allows(caller_, inode, kModelWrite)) return Errno::kAccess;
-  Resize(view_->Change(*at), size_bytes);
+  ModelInode& changed = view_->Change(*at);
+  const bool no_change = changed.content.size() == size_bytes && changed.pages.empty();
+  const std::int64_t mtime_ns = changed.mtime_ns;
+  Resize(changed, size_bytes);
+  if (no_change) changed.mtime_ns = mtime_ns;
   return {};
 }
 

@@ -116,8 +116,7 @@ absl::StatusOr<StepReport> ScenarioRun::RunExtra(const Statement& statement) {
   return report;
 }
 
-absl::StatusOr<StepReport> ScenarioRun::Rehearse(const Statement& statement,
-                                                 FileSystem& instead) {
+absl::StatusOr<StepReport> ScenarioRun::Rehearse(const Statement& statement, FileSystem& instead) {
   World& world = body_->world;
   const Operation& operation = *statement.operation;
   const bool on_handle = operation.signature.most > 0 && operation.name != "open" &&

@@ -9,7 +9,9 @@ constexpr std::string_view kCapability = "security.capability";
 TEST_P(FileSystemConformance, StatNamesItsNodeAndDevice) {
   const NodeId file = MakeFile(root(), "a");
   EXPECT_EQ(StatOf(file).node, file);
-  if (plain()) EXPECT_EQ(StatOf(file).dev, StatOf(root()).dev);
+  if (plain()) {
+    EXPECT_EQ(StatOf(file).dev, StatOf(root()).dev);
+  }
   EXPECT_NE(StatOf(file).ino, StatOf(root()).ino);
 }
 

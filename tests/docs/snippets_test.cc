@@ -1,14 +1,16 @@
 // The snippets of the API guide, as they are printed there.
 #include "lamina/lamina.h"
 #include "lamina/testing/matchers.h"
-using namespace lamina; using namespace lamina::testing;
+using namespace lamina;
+using namespace lamina::testing;
 
 TEST(Hosts, DeletionIsAWhiteout) {
-  FsPtr fs = Stack()                                  // first pushed = bottom
-      .Push(NamedLayer("base").File("/etc/hosts", "127.0.0.1 localhost\n")
-                              .File("/bin/sh", "#!", 0755))
-      .Push(NamedLayer("app").File("/srv/app.conf", "port=80\n"))
-      .MountOrDie();                                  // adds an empty writable "upper"
+  FsPtr fs = Stack()  // first pushed = bottom
+                 .Push(NamedLayer("base")
+                           .File("/etc/hosts", "127.0.0.1 localhost\n")
+                           .File("/bin/sh", "#!", 0755))
+                 .Push(NamedLayer("app").File("/srv/app.conf", "port=80\n"))
+                 .MountOrDie();  // adds an empty writable "upper"
   ASSERT_THAT(fs->Unlink("/etc/hosts"), IsOk());
   EXPECT_THAT(*fs, HasNoEntry("/etc/hosts"));
   EXPECT_THAT(fs->Layer("upper"), IsWhiteout("/etc/hosts"));
@@ -18,26 +20,26 @@ TEST(Hosts, DeletionIsAWhiteout) {
 }
 
 TEST(Drawing, AnOpaqueDirectoryHidesWhatIsBelow) {
-FsPtr fs = Overlay({.lower = {Tree(R"(/etc/
+  FsPtr fs = Overlay({.lower = {Tree(R"(/etc/
                                         hosts  "old"
                                         motd   "hi" )")},
-                    .upper = Tree(R"(/etc/  opaque
+                      .upper = Tree(R"(/etc/  opaque
                                         hosts  "new" )")});
-EXPECT_THAT(*fs, Shows(R"(/etc/
+  EXPECT_THAT(*fs, Shows(R"(/etc/
                             hosts  "new" )"));
 }
 
 TEST(CopyUp, OneSmallWriteCopiesTheWholeFile) {
   FsPtr fs = Stack().Push(NamedLayer("image").FileOfSize("/srv/app.db", 192 << 10)).MountOrDie();
-  absl::StatusOr<Fd> fd = fs->Open("/srv/app.db", O_RDWR);          // Fd closes itself
+  absl::StatusOr<Fd> fd = fs->Open("/srv/app.db", O_RDWR);  // Fd closes itself
   ASSERT_THAT(fd, IsOk());
   EXPECT_THAT(fs->Pwrite(*fd, std::string(4096, 'x'), 65536), IsOkAndHolds(4096u));
   EXPECT_THAT(*fs, ComesFrom("/srv/app.db", "upper"));
   EXPECT_EQ(fs->counters().copy_ups, 1u);
-  EXPECT_DOUBLE_EQ(fs->counters().WriteAmplification(), 49.0);       // (192+4)/4
+  EXPECT_DOUBLE_EQ(fs->counters().WriteAmplification(), 49.0);  // (192+4)/4
 }
 
 TEST(Rename, OfALowerDirectoryIsRefusedAndExplained) {
   FsPtr fs = Stack().Push(NamedLayer("image").File("/srv/a/f", "x")).MountOrDie();
-EXPECT_THAT(fs->Rename("/srv/a", "/srv/b"), HasErrno(EXDEV)) << fs->Explain("/srv/a")->ToString();
+  EXPECT_THAT(fs->Rename("/srv/a", "/srv/b"), HasErrno(EXDEV)) << fs->Explain("/srv/a")->ToString();
 }

@@ -67,9 +67,9 @@ constexpr std::array<Row, 50> kRows = {{
 }};
 
 const Row* FindRow(Errno error) {
-  const auto* row = std::lower_bound(
-      kRows.begin(), kRows.end(), error,
-      [](const Row& candidate, Errno wanted) { return candidate.error < wanted; });
+  const auto* row =
+      std::lower_bound(kRows.begin(), kRows.end(), error,
+                       [](const Row& candidate, Errno wanted) { return candidate.error < wanted; });
   return row != kRows.end() && row->error == error ? row : nullptr;
 }
 

@@ -8,9 +8,10 @@ namespace lamina::internal {
 namespace {
 
 auto LowerBound(auto& items, std::string_view key) {
-  return std::lower_bound(
-      items.begin(), items.end(), key,
-      [](const XattrTable::Item& item, std::string_view wanted) { return item.first < wanted; });
+  return std::lower_bound(items.begin(), items.end(), key,
+                          [](const XattrTable::Item& item, std::string_view wanted) {
+                            return std::string_view(item.first) < wanted;
+                          });
 }
 
 }  // namespace

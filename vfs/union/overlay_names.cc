@@ -16,8 +16,8 @@ bool IsMergedOrWillBe(const UnionNode& dir) { return dir.hits.size() > 1 || !dir
 struct Inheritance {
   std::uint16_t mode = 0;
   std::uint32_t gid = 0;
-  std::optional<std::string> access_acl = std::nullopt;
-  std::optional<std::string> default_acl = std::nullopt;
+  std::string access_acl = {};  // empty: none
+  std::string default_acl = {};
 };
 
 Result<Inheritance> InheritFrom(const OpContext& op, const UnionState& state, const UnionNode& dir,
@@ -55,12 +55,12 @@ void AddInheritance(const OpContext& op, const Inheritance& inherited, const New
   Step& mode = plan.Add(StepKind::kSetAttr, StepPhase::kPrepare);
   mode.node = StepNode::Slot(slot);
   mode.change.mode = inherited.mode;
-  const auto add_acl = [&](std::string_view key, const std::optional<std::string>& value) {
-    if (!value.has_value()) return;
+  const auto add_acl = [&](std::string_view key, const std::string& value) {
+    if (value.empty()) return;
     Step& step = plan.Add(StepKind::kSetXattr, StepPhase::kPrepare);
     step.node = StepNode::Slot(slot);
     step.key = std::string(key);
-    step.value = *value;
+    step.value = value;
   };
   add_acl(kAccessAclKey, inherited.access_acl);
   add_acl(kDefaultAclKey, inherited.default_acl);

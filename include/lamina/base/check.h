@@ -12,11 +12,11 @@ namespace lamina::internal {
 
 }  // namespace lamina::internal
 
-#define LAMINA_CHECK(condition)                                                     \
-  do {                                                                              \
-    if (!(condition)) [[unlikely]] {                                                \
-      ::lamina::internal::CheckFailed(__FILE__, __LINE__, #condition);              \
-    }                                                                               \
+#define LAMINA_CHECK(condition)                                        \
+  do {                                                                 \
+    if (!(condition)) [[unlikely]] {                                   \
+      ::lamina::internal::CheckFailed(__FILE__, __LINE__, #condition); \
+    }                                                                  \
   } while (false)
 
 #endif  // LAMINA_BASE_CHECK_H_

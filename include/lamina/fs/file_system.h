@@ -157,8 +157,8 @@ struct FsLimits {
   bool xattrs = true;
   bool device_nodes = true;
   bool clone = false;
-  bool read_only = false;            // every modification is kRoFs
-  std::uint8_t stacking_depth = 0;   // 0: holds its own data; a union: 1 + the deepest branch
+  bool read_only = false;           // every modification is kRoFs
+  std::uint8_t stacking_depth = 0;  // 0: holds its own data; a union: 1 + the deepest branch
 };
 
 class FileSystem {

@@ -4,7 +4,7 @@
 //
 //   Process process(fs, fs.root(), {.clock = &clock});
 //   process.Mkdir("/a", 0755);
-//   Result<Process::Fd> fd = process.Open("/a/f", {.access = Access::kWrite, .create = true}, 0644);
+//   Result<Process::Fd> fd = process.Open("/a/f", {.create = true}, 0644);
 //
 // Threads: thread-compatible; one Process a thread.
 #ifndef LAMINA_FS_PROCESS_H_

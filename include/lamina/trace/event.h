@@ -42,11 +42,11 @@ enum class EventKind : std::uint8_t {
 
 struct Event {
   EventKind kind{};
-  std::uint16_t branch = 0;   // or tree level, or target index
-  std::uint32_t source = 0;   // which FileSystem or BlockDevice
-  std::uint64_t subject = 0;  // NodeId, Sector, VolumeId …
-  std::uint64_t amount = 0;   // bytes or count
-  std::uint64_t detail = 0;   // meaning fixed per kind, see above
+  std::uint16_t branch = 0;    // or tree level, or target index
+  std::uint32_t source = 0;    // which FileSystem or BlockDevice
+  std::uint64_t subject = 0;   // NodeId, Sector, VolumeId …
+  std::uint64_t amount = 0;    // bytes or count
+  std::uint64_t detail = 0;    // meaning fixed per kind, see above
   std::string_view name = {};  // a sink that wants it copies it
 };
 

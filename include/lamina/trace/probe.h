@@ -28,9 +28,9 @@ class Probe {
 
   template <typename MakeEvent>
   void Emit([[maybe_unused]] MakeEvent&& make) const {
-#if !defined(LAMINA_NO_TRACE)
+#if !defined(LAMINA_NO_TRACE)  // clang-format off
     if (sink_ != nullptr) [[unlikely]] sink_->OnEvent(std::forward<MakeEvent>(make)());
-#endif
+#endif  // clang-format on
   }
 
   bool listening() const { return sink_ != nullptr; }

@@ -1,0 +1,130 @@
+// lamina explain, tree and diff on the command line: what they print where, and how they end.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace lamina {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+struct Ended {
+  int status = -1;
+  std::string out;  // stdout
+};
+
+class OverlayCommandLine : public ::testing::Test {
+ protected:
+  OverlayCommandLine() {
+    file_ = std::filesystem::path(::testing::TempDir()) /
+            (std::string("lamina_command_") +
+             ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".scn");
+    std::ofstream(file_) << "scenario 2\nlayer base\nmkdir /d 0755\nput /d/f 0644 \"abc\"\n"
+                            "stack base upper\nmount\nappend /d/f x\n";
+  }
+  ~OverlayCommandLine() override { std::filesystem::remove(file_); }
+
+  // `arguments`: @ stands for the scenario.
+  Ended Run(std::string arguments) const {
+    const std::size_t at = arguments.find('@');
+    if (at != std::string::npos) arguments.replace(at, 1, file_.string());
+    const std::string line =
+        std::string(LAMINA_BINARY_DIR) + "/bin/lamina " + arguments + " 2>/dev/null";
+    Ended ended;
+    std::FILE* pipe = popen(line.c_str(), "r");
+    if (pipe == nullptr) return ended;
+    std::array<char, 4096> piece{};
+    while (const std::size_t got = std::fread(piece.data(), 1, piece.size(), pipe)) {
+      ended.out.append(piece.data(), got);
+    }
+    const int status = pclose(pipe);
+    if (WIFEXITED(status)) ended.status = WEXITSTATUS(status);
+    return ended;
+  }
+
+  std::filesystem::path file_;
+};
+
+TEST_F(OverlayCommandLine, ExplainAnswers) {
+  const Ended ended = Run("explain @ unlink /d/f");
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.out, StartsWith("lookup /d/f\n"));
+  EXPECT_THAT(ended.out, HasSubstr("\nanswer  OK\n"));
+}
+
+TEST_F(OverlayCommandLine, ExplainTakesNegativeNumbers) {
+  EXPECT_THAT(Run("explain @ chown /d/f -1 5").out, HasSubstr("answer  OK"));
+}
+
+TEST_F(OverlayCommandLine, ExplainAfterNone) {
+  EXPECT_THAT(Run("explain @ --after 0 stat /d/f").out, HasSubstr("size=3 "));
+  EXPECT_THAT(Run("explain @ stat /d/f").out, HasSubstr("size=4 "));
+}
+
+TEST_F(OverlayCommandLine, AnalyzeAgrees) {
+  const Ended ended = Run("explain --analyze @ append /d/f yz");
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.out, Not(HasSubstr("DIFFERENT")));
+}
+
+TEST_F(OverlayCommandLine, WrongUsageIs2) {
+  EXPECT_EQ(Run("explain @").status, 2);
+  EXPECT_EQ(Run("explain @ frobnicate /").status, 2);
+  EXPECT_EQ(Run("explain @ --after 9 stat /").status, 2);
+  EXPECT_EQ(Run("tree --hidden --changes @").status, 2);
+  EXPECT_EQ(Run("tree").status, 2);
+  EXPECT_EQ(Run("diff @ base").status, 2);
+  EXPECT_EQ(Run("diff @ --layer none").status, 2);
+}
+
+TEST_F(OverlayCommandLine, UnreadableIs3) {
+  EXPECT_EQ(Run("explain /nonexistent stat /").status, 3);
+  EXPECT_EQ(Run("tree /nonexistent").status, 3);
+  EXPECT_EQ(Run("tree --dump dir:/nonexistent").status, 3);
+  EXPECT_EQ(Run("tree --dump tar:/nonexistent").status, 3);
+  EXPECT_EQ(Run("diff /nonexistent").status, 3);
+}
+
+TEST_F(OverlayCommandLine, ErrorsGoToStderrOrIntoTheDocument) {
+  EXPECT_THAT(Run("tree /nonexistent").out, IsEmpty());
+  EXPECT_THAT(Run("tree --json /nonexistent").out,
+              StartsWith("{\n  \"format\": \"lamina-tree/1\",\n  \"error\": {"));
+}
+
+TEST_F(OverlayCommandLine, JsonNamesItsFormat) {
+  EXPECT_THAT(Run("explain @ --json stat /").out, HasSubstr("\"format\": \"lamina-explain/1\""));
+  EXPECT_THAT(Run("tree --json @").out, HasSubstr("\"format\": \"lamina-tree/1\""));
+  EXPECT_THAT(Run("diff --json @").out, HasSubstr("\"format\": \"lamina-diff/1\""));
+}
+
+TEST_F(OverlayCommandLine, DiffSaysWhetherThereIsOne) {
+  const Ended ended = Run("diff --exit-code @");
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_EQ(ended.out, "C /d\nC /d/f\n");
+  EXPECT_EQ(Run("diff --exit-code --after 0 @").status, 0);
+}
+
+TEST_F(OverlayCommandLine, DumpHasNoHeadLine) {
+  EXPECT_THAT(Run("tree --dump @").out, StartsWith("  / d 0755 0:0 nlink=1 "));
+}
+
+TEST_F(OverlayCommandLine, NoColourInAPipe) {
+  EXPECT_THAT(Run("tree @").out, Not(HasSubstr("\x1b[")));
+  EXPECT_THAT(Run("tree --color always @").out, HasSubstr("\x1b["));
+}
+
+TEST_F(OverlayCommandLine, TwoRunsAreTheSame) {
+  EXPECT_EQ(Run("tree --hidden @").out, Run("tree --hidden @").out);
+}
+
+}  // namespace
+}  // namespace lamina
