@@ -1,21 +1,7 @@
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 
+#include "tests/union/allocation_count.h"
 #include "tests/union/overlay_stack.h"
-
-namespace {
-std::uint64_t allocations = 0;
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  void* memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace lamina {
 namespace {
@@ -85,12 +71,12 @@ TEST(OverlayLookup, AMissAllocatesNothing) {
   const OpContext op = stack.Op();
   const Place place{stack.fs().root(), "a-name-that-is-longer-than-a-small-string"};
   ASSERT_FALSE(stack.fs().Lookup(op, place).ok());
-  const std::uint64_t before = allocations;
+  const std::uint64_t before = AllocationCount();
   for (int i = 0; i < 100; ++i) {
     const Result<NodeId> found = stack.fs().Lookup(op, place);
     ASSERT_FALSE(found.ok());
   }
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(AllocationCount(), before);
 }
 
 TEST(OverlayLookup, AHitThatIsCachedAllocatesNothing) {
@@ -100,9 +86,9 @@ TEST(OverlayLookup, AHitThatIsCachedAllocatesNothing) {
   const OpContext op = stack.Op();
   const Place place{stack.fs().root(), "there"};
   ASSERT_TRUE(stack.fs().Lookup(op, place).ok());
-  const std::uint64_t before = allocations;
+  const std::uint64_t before = AllocationCount();
   ASSERT_TRUE(stack.fs().Lookup(op, place).ok());
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(AllocationCount(), before);
 }
 
 // Every branch call of a copy-up fails once: the union is as before and a retry works.
