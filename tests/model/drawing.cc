@@ -50,7 +50,6 @@ const std::string& OneOf(const std::vector<std::string>& values, const Choose& c
 
 std::string DrawName(const Choose& choose) {
   static const std::array<std::string, 4> kNames = {"a", "b", "c", "d"};
-  if (choose(24) == 1) return ".wh.a";  // means nothing to an overlay
   return OneOf(kNames, choose);
 }
 
@@ -355,7 +354,7 @@ void DrawValues(ModelOperation& o, const Shown& shown, const Choose& choose) {
     default:
       o.mode = DrawMode(choose);
       o.number = DrawOffset(choose);
-      o.second = 10'000;
+      o.second = 1U << 16U;
       o.data = DrawData(choose);
       return;
   }

@@ -114,10 +114,6 @@ OpenHow HowOf(const ModelOpenHow& model) {
   return how;
 }
 
-void Note(std::vector<std::string>* problems, const std::string& problem) {
-  if (problems != nullptr) problems->push_back(problem);
-}
-
 ProcessOptions OptionsOf(Clock& clock, Duration tick) {
   ProcessOptions options;
   options.clock = &clock;
@@ -346,28 +342,28 @@ void ProcessRunner::CloseAll() {
   fds_.clear();
 }
 
-Result<std::string> ProcessRunner::ContentOf(const std::string& path, std::uint64_t size_bytes) {
+Result<std::string> ProcessRunner::ContentOf(const std::string& path) {
   ModelOperation read;
   read.kind = OperationKind::kRead;
   read.path = path;
-  read.second = size_bytes + 1;  // more than there is would show
+  read.second = std::size_t{1} << 16U;
   const ModelOutcome outcome = ReadThrough(read);
   if (!outcome.ok()) return *outcome.error;
   return outcome.value;
 }
 
 ModelEntry ProcessRunner::EntryOf(const std::string& path, const Stat& stat,
-                                  std::vector<std::string>* problems) {
+                                  std::vector<std::string>& problems) {
   ModelEntry entry;
   entry.path = path;
   entry.inode = InodeOf(stat);
   entry.links = stat.nlink;
   entry.identity = identities_.NumberOf(stat);
   if (stat.type == FileType::kRegular) {
-    Result<std::string> content = ContentOf(path, stat.size_bytes);
-    if (!content.ok()) Note(problems, path + ": cannot be read");
+    Result<std::string> content = ContentOf(path);
+    if (!content.ok()) problems.push_back(path + ": cannot be read");
     if (content.ok()) entry.inode.content = *content;
-    if (entry.inode.content.size() != stat.size_bytes) Note(problems, path + ": st_size");
+    if (entry.inode.content.size() != stat.size_bytes) problems.push_back(path + ": st_size");
   }
   if (stat.type == FileType::kSymlink) {
     Result<std::string> target = process_.Readlink(path);
@@ -375,32 +371,32 @@ ModelEntry ProcessRunner::EntryOf(const std::string& path, const Stat& stat,
   }
   Result<std::vector<std::string>> keys = process_.Listxattr(path, LastLink::kKeep);
   if (!keys.ok()) {
-    Note(problems, path + ": attributes cannot be listed");
+    problems.push_back(path + ": attributes cannot be listed");
     return entry;
   }
   for (const std::string& key : *keys) {
     Result<std::string> value = process_.Getxattr(path, key, LastLink::kKeep);
-    if (!value.ok()) Note(problems, path + ": " + key + " is listed only");
+    if (!value.ok()) problems.push_back(path + ": " + key + " is listed only");
     if (value.ok()) entry.inode.xattrs[key] = *value;
   }
   return entry;
 }
 
 std::vector<ProcessEntry> ProcessRunner::NamesIn(const std::string& path,
-                                                 std::vector<std::string>* problems) {
+                                                 std::vector<std::string>& problems) {
   Result<std::vector<ProcessEntry>> listed = process_.ListDirectory(path);
   if (!listed.ok()) {
-    Note(problems, path + ": cannot be listed");
+    problems.push_back(path + ": cannot be listed");
     return {};
   }
   std::set<std::string> names;
   for (const ProcessEntry& entry : *listed) {
-    if (!names.insert(entry.name).second) Note(problems, path + ": twice " + entry.name);
+    if (!names.insert(entry.name).second) problems.push_back(path + ": twice " + entry.name);
   }
-  for (const std::string name : {"a", "b", "c", "d", ".wh.a"}) {
-    if (problems == nullptr || names.contains(name)) continue;
+  for (const std::string name : {"a", "b", "c", "d"}) {
+    if (names.contains(name)) continue;
     if (process_.GetStat(JoinPath(path, name), LastLink::kKeep).ok()) {
-      Note(problems, path + ": not listed " + name);
+      problems.push_back(path + ": not listed " + name);
     }
   }
   std::sort(listed->begin(), listed->end(),
@@ -408,7 +404,7 @@ std::vector<ProcessEntry> ProcessRunner::NamesIn(const std::string& path,
   return *listed;
 }
 
-std::vector<ModelEntry> ProcessRunner::Dump(std::vector<std::string>* problems) {
+std::vector<ModelEntry> ProcessRunner::Dump(std::vector<std::string>& problems) {
   const Credentials caller = process_.credentials();
   process_.set_credentials(RootCredentials());
   std::vector<ModelEntry> dump;
@@ -425,7 +421,7 @@ std::vector<ModelEntry> ProcessRunner::Dump(std::vector<std::string>* problems) 
       continue;
     }
     if (listed_type.has_value() && *listed_type != stat->type) {
-      Note(problems, path + ": listed as another type");
+      problems.push_back(path + ": listed as another type");
     }
     dump.push_back(EntryOf(path, *stat, problems));
     if (stat->type != FileType::kDirectory) continue;

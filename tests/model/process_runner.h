@@ -42,8 +42,8 @@ class ProcessRunner {
   ModelOutcome Execute(const ModelOperation& operation);
   void CloseAll();
   // The whole tree as root sees it. `problems` gets what can be said without a model: a name listed
-  // twice, a name found but not listed, another type listed than found; null: not asked for.
-  std::vector<ModelEntry> Dump(std::vector<std::string>* problems);
+  // twice, a name found but not listed, another type listed than found.
+  std::vector<ModelEntry> Dump(std::vector<std::string>& problems);
 
  private:
   ModelOutcome ExecuteOnNames(const ModelOperation& operation);
@@ -54,9 +54,9 @@ class ProcessRunner {
   ModelOutcome ListNames(const std::string& path);
   ModelOutcome Open(const ModelOperation& operation);
   ModelOutcome FromStat(const Result<Stat>& stat, const std::string& path);
-  Result<std::string> ContentOf(const std::string& path, std::uint64_t size_bytes);
-  ModelEntry EntryOf(const std::string& path, const Stat& stat, std::vector<std::string>* problems);
-  std::vector<ProcessEntry> NamesIn(const std::string& path, std::vector<std::string>* problems);
+  Result<std::string> ContentOf(const std::string& path);
+  ModelEntry EntryOf(const std::string& path, const Stat& stat, std::vector<std::string>& problems);
+  std::vector<ProcessEntry> NamesIn(const std::string& path, std::vector<std::string>& problems);
   ModelInode InodeOf(const Stat& stat) const;
 
   Process process_;

@@ -165,7 +165,7 @@ std::string Subject::Compare(const PosixModel& model, const ModelOutcome& want,
   if (want.Show() != got.Show()) return "want " + want.Show() + "\ngot  " + got.Show();
   std::vector<std::string> problems;
   const std::vector<ModelEntry> want_tree = DumpView(model.view());
-  const std::vector<ModelEntry> got_tree = runner_->Dump(&problems);
+  const std::vector<ModelEntry> got_tree = runner_->Dump(problems);
   if (std::string text = CompareDumps(want_tree, got_tree); !text.empty()) return text;
   if (!problems.empty()) return problems.front();
   if (want.identity != 0) {
@@ -217,7 +217,8 @@ OverlaySubject::Layer OverlaySubject::Build(FileSystem& fs, const std::string& n
   layer.raw =
       std::make_unique<ProcessRunner>(fs, layer.root, set_up_clock_, Duration{0}, raw_identities_);
   SetUp(*layer.raw, calls);
-  layer.before = layer.raw->Dump(nullptr);
+  std::vector<std::string> problems;
+  layer.before = layer.raw->Dump(problems);
   return layer;
 }
 
@@ -250,14 +251,16 @@ void OverlaySubject::Remount() {
 
 std::string OverlaySubject::CompareLowers() {
   for (std::size_t i = 0; i < lowers_.size(); ++i) {
-    const std::string text = CompareDumps(lowers_[i].before, lowers_[i].raw->Dump(nullptr));
+    std::vector<std::string> problems;
+    const std::string text = CompareDumps(lowers_[i].before, lowers_[i].raw->Dump(problems));
     if (!text.empty()) return "lower" + std::to_string(i + 1) + " has changed\n" + text;
   }
   return "";
 }
 
 std::string OverlaySubject::CompareUpper(const ModelTree& upper) {
-  std::vector<ModelEntry> got = upper_.raw->Dump(nullptr);
+  std::vector<std::string> problems;
+  std::vector<ModelEntry> got = upper_.raw->Dump(problems);
   std::vector<ModelEntry> want = DumpView(PlainView(upper));
   ReduceUpper(got);
   ReduceUpper(want);
@@ -266,7 +269,8 @@ std::string OverlaySubject::CompareUpper(const ModelTree& upper) {
 }
 
 std::string OverlaySubject::CompareWork() {
-  for (const ModelEntry& entry : work_.raw->Dump(nullptr)) {
+  std::vector<std::string> problems;
+  for (const ModelEntry& entry : work_.raw->Dump(problems)) {
     if (entry.path != "/" && entry.path != "/work") return "left over in workdir: " + entry.path;
   }
   return "";
