@@ -70,6 +70,10 @@ Result<std::string> PosixModel::OpenFound(const std::string& path, const ModelOp
   const ModelInode& inode = *view_->Find(path);
   if (how.create && how.exclusive) return Errno::kExist;
   if (how.create && inode.is_directory()) return Errno::kIsDir;
+  if (how.create) {
+    const ModelInode& dir = *view_->Find(ParentPath(path));
+    if (StickyForbidsReuse(caller_, dir, inode)) return Errno::kAccess;
+  }
   if (want_directory && !inode.is_directory()) return Errno::kNotDir;
   if (inode.type == ModelType::kSymlink) return Errno::kLoop;
   unsigned wanted = how.read ? kModelRead : 0;

@@ -25,6 +25,12 @@ bool StickyForbids(const ModelCaller& caller, const ModelInode& dir, const Model
   return !Owns(caller, dir) && !Owns(caller, victim);
 }
 
+bool StickyForbidsReuse(const ModelCaller& caller, const ModelInode& dir, const ModelInode& found) {
+  if (found.type == ModelType::kFile || found.type == ModelType::kFifo) return false;
+  const bool shared = (dir.mode & kModelSticky) != 0 && (dir.mode & 0002U) != 0;
+  return shared && found.uid != dir.uid && found.uid != caller.uid;
+}
+
 std::uint16_t WithoutSetId(const ModelCaller& caller, const ModelInode& inode) {
   std::uint16_t mode = inode.mode & static_cast<std::uint16_t>(~kModelSetUid);
   const bool group_may_execute = (mode & 010U) != 0;

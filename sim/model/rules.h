@@ -30,6 +30,9 @@ bool Allows(const ModelCaller& caller, const ModelInode& inode, unsigned wanted)
 bool Owns(const ModelCaller& caller, const ModelInode& inode);
 // Does the sticky bit of `dir` forbid taking `victim` out?
 bool StickyForbids(const ModelCaller& caller, const ModelInode& dir, const ModelInode& victim);
+// Does a sticky directory that all may write to forbid opening `found` in it with O_CREAT? Files
+// and fifos are exempt unless the administrator says so (fs.protected_regular, _fifos: 0 here).
+bool StickyForbidsReuse(const ModelCaller& caller, const ModelInode& dir, const ModelInode& found);
 // The mode without the set-id bits that a change of owner, or a write by a caller who is not root,
 // takes away.
 std::uint16_t WithoutSetId(const ModelCaller& caller, const ModelInode& inode);

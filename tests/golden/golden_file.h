@@ -13,7 +13,7 @@
 namespace lamina::testing {
 
 inline void ExpectGolden(const std::string& name, const std::string& text) {
-  const std::string path = std::string(LAMINA_SOURCE_DIR) + "/tests/golden/" + name;
+  const std::string path = std::string(LAMINA_SOURCE_DIR "/tests/golden/") + name;
   if (std::getenv("LAMINA_UPDATE_GOLDEN") != nullptr) {
     std::ofstream(path, std::ios::binary) << text;
     return;

@@ -63,7 +63,7 @@ class Operation : public rc::state::Command<State, Bench> {
     bench.tally->CountDeviations(state.model.view().TakeDeviations());
     const ModelOutcome got = bench.subject->Execute(operation_);
     bench.tally->Count(operation_, want);
-    const std::string difference = bench.subject->Compare(state.model, want, got);
+    const std::string difference = bench.subject->Compare(state.model, operation_, want, got);
     if (!difference.empty()) {
       RC_FAIL(operation_.Show() + "\n" + difference + "\n\nthe whole scenario:\n" +
               bench.subject->scenario());

@@ -60,8 +60,10 @@ class Subject {
  public:
   virtual ~Subject() = default;
   ModelOutcome Execute(const ModelOperation& operation);
-  // The first difference from the model, or "".
-  std::string Compare(const PosixModel& model, const ModelOutcome& want, const ModelOutcome& got);
+  // The first difference from the model after a call, or "". The layers are not looked at after a
+  // call that only looks: the next one that changes something shows what it may have left there.
+  std::string Compare(const PosixModel& model, const ModelOperation& operation,
+                      const ModelOutcome& want, const ModelOutcome& got);
   // Set-up and calls so far, to be pasted into a file.
   const std::string& scenario() const { return scenario_; }
 

@@ -38,7 +38,7 @@ class OverlayCommandLine : public ::testing::Test {
     const std::size_t at = arguments.find('@');
     if (at != std::string::npos) arguments.replace(at, 1, file_.string());
     const std::string line =
-        std::string(LAMINA_BINARY_DIR) + "/bin/lamina " + arguments + " 2>/dev/null";
+        std::string(LAMINA_BINARY_DIR "/bin/lamina ") + arguments + " 2>/dev/null";
     Ended ended;
     std::FILE* pipe = popen(line.c_str(), "r");
     if (pipe == nullptr) return ended;

@@ -31,7 +31,7 @@ TEST(ReadmeScenarioOverlay, BlocksAreFoundByTheirMark) {
 }
 
 TEST(ReadmeScenarioOverlay, EveryBlockRunsAndHolds) {
-  std::ifstream readme(std::string(LAMINA_SOURCE_DIR) + "/README.md");
+  std::ifstream readme(std::string(LAMINA_SOURCE_DIR "/README.md"));
   ASSERT_TRUE(readme.is_open());
   const std::vector<std::string> blocks = ScenarioBlocks(readme);
   ASSERT_FALSE(blocks.empty());
