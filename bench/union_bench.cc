@@ -1,9 +1,11 @@
 // Prices of the union, as ratios to baselines run in turn in this process:
 //   W1  stat of a warm path of six components, target in the bottom layer, by number of layers
 //   W2  the same for a missing name
+//   W3  the list of a directory of 1000 names, first and again
 //   W4  the first 4 KiB write into a 64 MiB lower file (copy-up)
+//   W7  10,000 lower files deleted, then their 100 directories listed
 //
-//   union_bench
+//   union_bench [W1|W3|W4|W7]      W1 shows W2 too
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "bench/baselines.h"
 #include "lamina/fs/mem_fs.h"
 #include "lamina/fs/process.h"
@@ -51,23 +54,34 @@ class Stack {
     const OpContext op{root_, clock_.now(), Probe()};
     OverlayMount mount;
     for (MemFs& lower : lowers_) {
-      lower.Freeze();
+      if (!lower.frozen()) lower.Freeze();
       mount.lowers.push_back({&lower, lower.root(), {}, {}});
     }
     const NewNode directory{.type = FileType::kDirectory, .mode = 0755};
-    mount.upper =
-        DirectoryRef{&home_, Must(home_.Create(op, {home_.root(), "upper"}, directory)), {}, {}};
-    mount.work =
-        DirectoryRef{&home_, Must(home_.Create(op, {home_.root(), "work"}, directory)), {}, {}};
+    mount.upper = DirectoryRef{
+        home_.get(), Must(home_->Create(op, {home_->root(), "upper"}, directory)), {}, {}};
+    mount.work = DirectoryRef{
+        home_.get(), Must(home_->Create(op, {home_->root(), "work"}, directory)), {}, {}};
     union_ = Must(MountOverlay(op, mount));
     process_ = On(*union_);
   }
+  // A new union over the same lowers with an empty upper; nothing is remembered.
+  void Remount() {
+    process_.reset();
+    union_.reset();
+    home_ = std::make_unique<MemFs>();
+    Mount();
+  }
   Process& process() { return *process_; }
+  UnionFs& fs() { return *union_; }
+  MemFs& lower(std::size_t index) { return lowers_[index]; }
+  std::size_t layers() const { return lowers_.size(); }
+  OpContext Op() const { return OpContext{root_, clock_.now(), Probe()}; }
 
  private:
   Clock clock_;
   const Credentials root_ = RootCredentials();
-  MemFs home_;
+  std::unique_ptr<MemFs> home_ = std::make_unique<MemFs>();
   std::vector<MemFs> lowers_;
   std::unique_ptr<UnionFs> union_;
   std::unique_ptr<Process> process_;
@@ -184,7 +198,11 @@ void CompareStat() {
       "   floor: 1 layer <= 3x base.walk: %s (%.2fx); 128 layers <= 1.5x 1 layer: %s (%.2fx)\n",
       hit[2] <= 3 * hit[1] ? "held" : "MISSED", hit[2] / hit[1],
       hit[5] <= 1.5 * hit[2] ? "held" : "MISSED", hit[5] / hit[2]);
-  print("W2 ENOENT, six components, the last one missing", misses);
+  const std::vector<double> miss = print("W2 ENOENT, six components, the last one missing", misses);
+  for (std::size_t i = 2; i < miss.size(); ++i) {
+    std::printf("   floor: %s <= 1.2x its W1: %s (%.2fx)\n", misses[i].name.c_str(),
+                miss[i] <= 1.2 * hit[i] ? "held" : "MISSED", miss[i] / hit[i]);
+  }
   if (sum == 0) std::printf("nothing was found\n");
 }
 
@@ -249,11 +267,163 @@ void CompareCopyUp() {
               medians[1] / 1000, ratio, ratio <= 0.01 ? "held" : "MISSED");
 }
 
+constexpr std::size_t kListedDirectories = 16;
+constexpr std::size_t kListedNames = 1000;
+constexpr std::size_t kListRepeats = 20;
+
+std::uint64_t List(Stack& stack, const std::string& name) {
+  UnionFs& fs = stack.fs();
+  const OpContext op = stack.Op();
+  const HandleId dir = Must(fs.Open(op, Must(fs.Lookup(op, {fs.root(), name})), {}));
+  std::uint64_t bytes = 0;
+  const DirCookie end = Must(fs.ReadDir(op, dir, DirCookie{}, [&](const DirEntry& entry) {
+    bytes += static_cast<unsigned char>(entry.name.back());
+    return true;
+  }));
+  if (end != kDirEnd) std::abort();
+  fs.Close(dir);
+  return bytes;
+}
+
+// W3. Every layer holds its share of the names and a few of the layer below.
+void CompareListing() {
+  std::printf("W3 list of %zu merged names, us a list\n", kListedNames);
+  for (const std::size_t layers : {1, 8, 32, 128}) {
+    Stack stack(layers);
+    std::vector<std::vector<std::string>> names(layers);
+    for (std::size_t i = 0; i < kListedNames; ++i) {
+      names[i % layers].push_back("entry-" + std::to_string(i));
+      if (i % 10 == 0) names[(i + 1) % layers].push_back("entry-" + std::to_string(i));
+    }
+    for (std::size_t layer = 0; layer < layers; ++layer) {
+      const std::unique_ptr<Process> process = stack.On(stack.lower(layer));
+      for (std::size_t d = 0; d < kListedDirectories; ++d) {
+        const std::string dir = "/d" + std::to_string(d);
+        Must(process->Mkdir(dir, 0755));
+        for (const std::string& name : names[layer]) {
+          const Result<void> made = process->Mknod(dir + '/' + name, FileType::kRegular, 0644, 0);
+          if (!made.ok() && made.error() != Errno::kExist) std::abort();
+        }
+      }
+    }
+    stack.Remount();
+    std::uint64_t sum = 0;
+    std::vector<std::string> ready;
+    const auto merge = [&] {
+      absl::flat_hash_set<std::string> seen;
+      std::vector<std::string> merged;
+      for (const std::vector<std::string>& each : names) {
+        for (const std::string& name : each) {
+          if (seen.insert(name).second) merged.push_back(name);
+        }
+      }
+      ready = merged;
+      sum += merged.size();
+    };
+    const auto each_directory = [&](std::size_t repeats) {
+      for (std::size_t i = 0; i < repeats; ++i) {
+        for (std::size_t d = 0; d < kListedDirectories; ++d) {
+          sum += List(stack, "d" + std::to_string(d));
+        }
+      }
+    };
+    const std::vector<double> medians =
+        RunRounds({{"base.hashmerge",
+                    {},
+                    [&] {
+                      for (std::size_t i = 0; i < kListedDirectories * kListRepeats; ++i) merge();
+                    }},
+                   {"base.cachedlist",
+                    {},
+                    [&] {
+                      for (std::size_t i = 0; i < kListedDirectories * kListRepeats; ++i) {
+                        for (const std::string& name : ready)
+                          sum += static_cast<unsigned char>(name.back());
+                      }
+                    }},
+                   {"first", [&] { stack.Remount(); }, [&] { each_directory(1); }},
+                   {"again", {}, [&] { each_directory(kListRepeats); }}},
+                  kRounds, static_cast<double>(kListedDirectories * kListRepeats));
+    const double first = medians[2] * kListRepeats;
+    std::printf(
+        "   %3zu layers  base.hashmerge %7.2f  base.cachedlist %6.2f  first %8.2f (%.2fx)  "
+        "again %7.2f (%.2fx)   floors 4x, 10x: %s\n",
+        layers, medians[0] / 1000, medians[1] / 1000, first / 1000, first / medians[0],
+        medians[3] / 1000, medians[3] / medians[1],
+        first <= 4 * medians[0] && medians[3] <= 10 * medians[1] ? "held" : "MISSED");
+    if (sum == 0) std::printf("nothing was listed\n");
+  }
+}
+
+constexpr std::size_t kHolders = 100;
+constexpr std::size_t kHeld = 100;
+
+// W7
+void CompareDeletion() {
+  std::printf("W7 %zu lower files deleted, then %zu directories listed\n", kHolders * kHeld,
+              kHolders);
+  for (const std::size_t layers : {1, 8, 32, 128}) {
+    Stack stack(layers);
+    std::vector<std::string> paths;
+    {
+      const std::unique_ptr<Process> process = stack.On(stack.bottom());
+      for (std::size_t d = 0; d < kHolders; ++d) {
+        const std::string dir = "/d" + std::to_string(d);
+        Must(process->Mkdir(dir, 0755));
+        for (std::size_t i = 0; i < kHeld; ++i) {
+          paths.push_back(dir + "/f" + std::to_string(i));
+          Must(process->Mknod(paths.back(), FileType::kRegular, 0644, 0));
+        }
+      }
+    }
+    stack.Remount();
+    std::uint64_t sum = 0;
+    absl::flat_hash_set<std::string> gone;
+    const std::vector<double> medians = RunRounds({{"base.whset", [&] { gone.clear(); },
+                                                    [&] {
+                                                      for (const std::string& path : paths)
+                                                        gone.insert(path);
+                                                    }},
+                                                   {"base.whset list",
+                                                    {},
+                                                    [&] {
+                                                      for (const std::string& path : paths)
+                                                        sum += gone.contains(path) ? 1 : 0;
+                                                    }},
+                                                   {"delete", [&] { stack.Remount(); },
+                                                    [&] {
+                                                      for (const std::string& path : paths)
+                                                        Must(stack.process().Unlink(path));
+                                                    }},
+                                                   {"list",
+                                                    {},
+                                                    [&] {
+                                                      for (std::size_t d = 0; d < kHolders; ++d)
+                                                        sum += List(stack, "d" + std::to_string(d));
+                                                    }}},
+                                                  kRounds, 1);
+    const double files = static_cast<double>(paths.size());
+    std::printf(
+        "   %3zu layers  base.whset %5.0f ns a file, %6.0f ns a list   delete %6.0f ns a file  "
+        "list %7.0f ns (%.2fx)   floors 1000 ns, 5x: %s\n",
+        layers, medians[0] / files, medians[1] / kHolders, medians[2] / files,
+        medians[3] / kHolders, medians[3] / medians[1],
+        medians[2] / files <= 1000 && medians[3] <= 5 * medians[1] ? "held" : "MISSED");
+    if (sum == 0) std::printf("nothing was deleted\n");
+  }
+}
+
 }  // namespace
 }  // namespace lamina::bench
 
-int main() {
-  lamina::bench::CompareStat();
-  lamina::bench::CompareCopyUp();
+int main(int argc, char** argv) {
+  const std::string only = argc > 1 ? argv[1] : "";
+  const auto run = [&](const char* name, void (*compare)()) {
+    if (only.empty() || only == name) compare();
+  };
+  run("W1", lamina::bench::CompareStat);
+  run("W3", lamina::bench::CompareListing);
+  run("W4", lamina::bench::CompareCopyUp);
+  run("W7", lamina::bench::CompareDeletion);
   return 0;
 }

@@ -5,29 +5,13 @@
 #include <vector>
 
 #include "lamina/sim/layer_diff.h"
+#include "lamina/sim/text_style.h"
 #include "sim/cli/answer.h"
 #include "sim/cli/command.h"
 #include "sim/cli/scenario_file.h"
 
 namespace lamina::cli {
 namespace {
-
-// A path on one line: control characters as \xHH.
-std::string OneLine(const std::string& path) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (const char c : path) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f) {
-      out += c;
-      continue;
-    }
-    out += "\\x";
-    out += kDigits[byte >> 4U];
-    out += kDigits[byte & 0xfU];
-  }
-  return out;
-}
 
 class DiffCommand final : public Command {
  public:
@@ -84,7 +68,8 @@ class DiffCommand final : public Command {
   void Show(const std::vector<sim::LayerChange>& changes) const {
     if (!answer_.json) {
       for (const sim::LayerChange& change : changes) {
-        answer_.Print(std::string(ChangeLetter(change.kind)) + ' ' + OneLine(change.path) + '\n');
+        answer_.Print(std::string(ChangeLetter(change.kind)) + ' ' + sim::OneLine(change.path) +
+                      '\n');
       }
       return;
     }

@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_format.h"
 #include "lamina/sim/tree.h"
+#include "sim/explain/layer_source.h"
 #include "sim/scenario/dump.h"
-#include "sim/scenario/text_form.h"
 
 namespace lamina::sim {
 namespace {
@@ -49,28 +49,15 @@ Result<bool> HoldsMarks(FileSystem& fs, NodeId root) {
   return false;
 }
 
-absl::StatusOr<Scenario> ParseSource(std::string_view source, const std::string& text) {
-  ParseOptions options;
-  options.file = source;
-  return ParseScenario(text, options);
-}
-
-// An error of reading a layer says which statement failed; here that is one made up.
-absl::Status WithoutStatement(std::string_view source, const absl::Status& status) {
-  const std::string message(status.message());
-  const std::size_t from = message.find(" from ");
-  const std::size_t what = from == std::string::npos ? from : message.find(": ", from);
-  if (what == std::string::npos) return status;
-  return {status.code(), absl::StrFormat("%s: %s", source, message.substr(what + 2))};
-}
-
 // The tree of one layer, without a mount.
-absl::StatusOr<std::vector<std::string>> LinesOfOneLayer(std::string_view source,
-                                                         const std::string& text) {
-  const absl::StatusOr<Scenario> scenario = ParseSource(source, text);
+absl::StatusOr<std::vector<std::string>> LinesOfOneLayer(
+    std::string_view source, const internal::LayerSource& layer_source) {
+  const absl::StatusOr<Scenario> scenario = internal::ParseSourceText(source, layer_source.layers);
   if (!scenario.ok()) return scenario.status();
   ScenarioRun run(*scenario, {});
-  if (absl::Status ran = run.RunToOperation(0); !ran.ok()) return WithoutStatement(source, ran);
+  if (absl::Status ran = run.RunToOperation(0); !ran.ok()) {
+    return internal::WithoutStatement(source, ran);
+  }
   const ScenarioLayer& layer = *run.layers().front();
   const Result<bool> marks = HoldsMarks(*layer.fs, layer.root);
   if (!marks.ok()) {
@@ -80,33 +67,21 @@ absl::StatusOr<std::vector<std::string>> LinesOfOneLayer(std::string_view source
     return LinesOf(*layer.fs, layer.root, scenario->limits);
   }
   // An overlay needs a pair of branches: an empty one goes below.
-  const absl::StatusOr<Scenario> mounted =
-      ParseSource(source, "scenario 2\nlayer floor\n" + text.substr(text.find('\n') + 1) +
-                              "stack layer1 floor\nmount\n");
+  const absl::StatusOr<Scenario> mounted = internal::ParseSourceText(
+      source, "layer floor\n" + layer_source.layers + "stack layer1 floor\nmount\n");
   if (!mounted.ok()) return mounted.status();
   return CanonicalTreeOf(*mounted);
 }
 
-absl::StatusOr<std::vector<std::string>> LinesOfTars(std::string_view source) {
-  std::string text = "scenario 2\n";
-  std::string stack;
-  std::size_t count = 0;
-  std::string_view files = source.substr(4);
-  while (!files.empty()) {
-    const std::size_t comma = std::min(files.find(','), files.size());
-    const std::string name = absl::StrFormat("layer%d", ++count);
-    const std::string from = absl::StrFormat("tar:%s", files.substr(0, comma));
-    absl::StrAppendFormat(&text, "layer %s from %s\n", name, internal::QuoteText(from));
-    stack = ' ' + name + stack;
-    files.remove_prefix(std::min(comma + 1, files.size()));
-  }
-  if (count == 0) return absl::InvalidArgumentError("tar: names no file");
-  if (count == 1) return LinesOfOneLayer(source, text);
+absl::StatusOr<std::vector<std::string>> LinesOfLayers(std::string_view source) {
+  const absl::StatusOr<internal::LayerSource> layers = internal::ParseLayerSource(source);
+  if (!layers.ok()) return layers.status();
+  if (layers->paths.size() == 1) return LinesOfOneLayer(source, *layers);
   const absl::StatusOr<Scenario> scenario =
-      ParseSource(source, text + "stack" + stack + "\nmount\n");
+      internal::ParseSourceText(source, layers->layers + "stack" + layers->stack + "\nmount\n");
   if (!scenario.ok()) return scenario.status();
   absl::StatusOr<std::vector<std::string>> lines = CanonicalTreeOf(*scenario);
-  if (!lines.ok()) return WithoutStatement(source, lines.status());
+  if (!lines.ok()) return internal::WithoutStatement(source, lines.status());
   return lines;
 }
 
@@ -124,16 +99,13 @@ absl::StatusOr<std::vector<std::string>> CanonicalTreeOf(const Scenario& scenari
 }
 
 absl::StatusOr<std::vector<std::string>> CanonicalTree(std::string_view source) {
-  if (source.starts_with("dir:")) {
-    const std::string text =
-        absl::StrFormat("scenario 2\nlayer layer1 from %s\n", internal::QuoteText(source));
-    return LinesOfOneLayer(source, text);
-  }
-  if (source.starts_with("tar:")) return LinesOfTars(source);
+  if (internal::IsLayerSource(source)) return LinesOfLayers(source);
   std::ifstream file{std::string(source), std::ios::binary};
   if (!file) return absl::NotFoundError(absl::StrFormat("%s: cannot be read", source));
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const absl::StatusOr<Scenario> scenario = ParseSource(source, text);
+  ParseOptions options;
+  options.file = source;
+  const absl::StatusOr<Scenario> scenario = ParseScenario(text, options);
   if (!scenario.ok()) return scenario.status();
   if (const auto unsupported = FindUnsupported(*scenario)) {
     return absl::UnimplementedError(absl::StrFormat("%s: UNSUPPORTED %s", source, *unsupported));

@@ -116,7 +116,7 @@ Result<Opened> PlanningFs::CreateUnnamed(const OpContext& op, NodeId dir, const 
                                          OpenFlags flags) {
   if (union_.limits().read_only) return Errno::kRoFs;
   Result<PlannedChange*> change =
-      PlanChange(op, dir, kWhole, "make a file without a name in " + PathOf(dir));
+      PlanChange(op, dir, {}, "make a file without a name in " + PathOf(dir));
   if (!change.ok()) return change.error();
   (*change)->steps.push_back(OwnStep("create unnamed"));
   Stat stat;
@@ -132,7 +132,7 @@ Result<void> PlanningFs::Link(const OpContext& op, NodeId node, Place place) {
   if (!steps.ok()) return steps.error();
   PlannedChange change;
   change.title = absl::StrFormat("link %s as %s", PathOf(node), PathOf(place));
-  MeasureCopies(op, {node}, *steps);
+  MeasureCopies(op, *steps);
   change.steps = *std::move(steps);
   if (Result<BranchIndex> source = union_.SourceBranch(node); source.ok()) change.source = *source;
   changes_.push_back(std::move(change));
@@ -162,12 +162,10 @@ bool PlanningFs::HoldsAnything(const OpContext& op, NodeId dir) const {
   return end.ok() && any;
 }
 
-std::uint64_t PlanningFs::DataBytes(const OpContext& op, NodeId node,
-                                    std::uint64_t limit_bytes) const {
-  const Result<std::vector<std::pair<BranchIndex, NodeId>>> parts = union_.BranchNodes(node);
-  if (!parts.ok() || parts->empty()) return limit_bytes;
-  FileSystem& fs = *union_.branches()[parts->front().first].fs;
-  const Result<HandleId> handle = fs.Open(op, parts->front().second, {.access = Access::kRead});
+std::uint64_t PlanningFs::DataBytes(const OpContext& op, const PlannedStep& copy) const {
+  const std::uint64_t limit_bytes = copy.bytes_copied;
+  FileSystem& fs = *union_.branches()[copy.source_branch].fs;
+  const Result<HandleId> handle = fs.Open(op, copy.source, {.access = Access::kRead});
   if (!handle.ok()) return limit_bytes;
   std::uint64_t bytes = 0;
   for (std::uint64_t at = 0; at < limit_bytes;) {
@@ -181,18 +179,9 @@ std::uint64_t PlanningFs::DataBytes(const OpContext& op, NodeId node,
   return bytes;
 }
 
-void PlanningFs::MeasureCopies(const OpContext& op, const std::vector<NodeId>& nodes,
-                               std::vector<PlannedStep>& steps) const {
-  auto node = nodes.begin();
+void PlanningFs::MeasureCopies(const OpContext& op, std::vector<PlannedStep>& steps) const {
   for (PlannedStep& step : steps) {
-    if (step.bytes_copied == 0) continue;
-    const auto is_copied = [&](NodeId each) {
-      const Result<BranchIndex> source = union_.SourceBranch(each);
-      return source.ok() && union_.branches()[*source].mode != BranchMode::kReadWrite;
-    };
-    node = std::find_if(node, nodes.end(), is_copied);
-    if (node == nodes.end()) return;
-    step.bytes_copied = DataBytes(op, *node++, step.bytes_copied);
+    if (step.bytes_copied > 0) step.bytes_copied = DataBytes(op, step);
   }
 }
 
@@ -204,6 +193,7 @@ Result<void> PlanningFs::Remove(const OpContext& op, Place place, FileType expec
     const Result<NodeId> victim = union_.Lookup(op, place);
     if (victim.ok() && HoldsAnything(op, *victim)) return Errno::kNotEmpty;
   }
+  MeasureCopies(op, *steps);
   PlannedChange change;
   change.title = "remove " + PathOf(place);
   change.steps = *std::move(steps);
@@ -221,10 +211,7 @@ Result<void> PlanningFs::Rename(const OpContext& op, Place from, Place to, Renam
     const bool directory = stat.ok() && stat->type == FileType::kDirectory;
     if (directory && HoldsAnything(op, *target)) return Errno::kNotEmpty;
   }
-  std::vector<NodeId> copied;
-  if (moved.ok()) copied.push_back(*moved);
-  if (target.ok()) copied.push_back(*target);
-  MeasureCopies(op, copied, *steps);
+  MeasureCopies(op, *steps);
   PlannedChange change;
   change.title = absl::StrFormat("rename %s to %s", PathOf(from), PathOf(to));
   change.steps = *std::move(steps);
@@ -236,14 +223,14 @@ Result<void> PlanningFs::Rename(const OpContext& op, Place from, Place to, Renam
   return {};
 }
 
-Result<PlannedChange*> PlanningFs::PlanChange(const OpContext& op, NodeId node,
-                                              std::uint64_t limit_bytes, std::string title) {
+Result<PlannedChange*> PlanningFs::PlanChange(const OpContext& op, NodeId node, BodyNeed need,
+                                              std::string title) {
   PlannedChange change;
   change.title = std::move(title);
   if (!made_.contains(node)) {
-    Result<std::vector<PlannedStep>> steps = union_.PlanOfCopyUp(op, node, limit_bytes);
+    Result<std::vector<PlannedStep>> steps = union_.PlanOfCopyUp(op, node, need);
     if (!steps.ok()) return steps.error();
-    MeasureCopies(op, {node}, *steps);
+    MeasureCopies(op, *steps);
     change.steps = *std::move(steps);
     const Result<BranchIndex> source = union_.SourceBranch(node);
     if (source.ok()) change.source = *source;
@@ -260,8 +247,10 @@ Result<void> PlanningFs::SetAttr(const OpContext& op, NodeId node, const AttrCha
     return stat->type == FileType::kDirectory ? Errno::kIsDir : Errno::kInval;
   }
   const std::string title = change.size_bytes ? "set the size of " : "set attributes of ";
-  Result<PlannedChange*> planned =
-      PlanChange(op, node, change.size_bytes.value_or(kWhole), title + PathOf(node));
+  Result<PlannedChange*> planned = PlanChange(
+      op, node,
+      {.data = change.size_bytes.has_value(), .limit_bytes = change.size_bytes.value_or(kWhole)},
+      title + PathOf(node));
   if (!planned.ok()) return planned.error();
   (*planned)->steps.push_back(OwnStep("set attributes"));
   if (change.size_bytes && *change.size_bytes > kMaxSize) {
@@ -279,7 +268,7 @@ Result<void> PlanningFs::SetXattr(const OpContext& op, NodeId node, std::string_
   const bool holds_user = stat->type == FileType::kRegular || stat->type == FileType::kDirectory;
   if (key.starts_with("user.") && !holds_user) return Errno::kPerm;
   Result<PlannedChange*> planned =
-      PlanChange(op, node, kWhole, absl::StrFormat("set xattr %s of %s", key, PathOf(node)));
+      PlanChange(op, node, {}, absl::StrFormat("set xattr %s of %s", key, PathOf(node)));
   if (!planned.ok()) return planned.error();
   (*planned)->steps.push_back(OwnStep(absl::StrFormat("set xattr %s", key)));
   const Result<std::string> there = union_.GetXattr(op, node, key);
@@ -301,7 +290,7 @@ Result<void> PlanningFs::RemoveXattr(const OpContext& op, NodeId node, std::stri
   const Result<std::string> there = union_.GetXattr(op, node, key);
   if (!there.ok()) return there.error();
   Result<PlannedChange*> planned =
-      PlanChange(op, node, kWhole, absl::StrFormat("remove xattr %s of %s", key, PathOf(node)));
+      PlanChange(op, node, {}, absl::StrFormat("remove xattr %s of %s", key, PathOf(node)));
   if (!planned.ok()) return planned.error();
   (*planned)->steps.push_back(OwnStep(absl::StrFormat("remove xattr %s", key)));
   return {};
@@ -316,8 +305,9 @@ Result<HandleId> PlanningFs::Open(const OpContext& op, NodeId node, OpenFlags fl
   if (stat->type == FileType::kDirectory) return Errno::kIsDir;
   if (stat->type != FileType::kRegular) return union_.Open(op, node, flags);
   if (union_.limits().read_only) return Errno::kRoFs;
-  Result<PlannedChange*> change = PlanChange(op, node, flags.truncate ? 0 : kWhole,
-                                             absl::StrFormat("open %s to write", PathOf(node)));
+  Result<PlannedChange*> change =
+      PlanChange(op, node, {.data = true, .limit_bytes = flags.truncate ? 0 : kWhole},
+                 absl::StrFormat("open %s to write", PathOf(node)));
   if (!change.ok()) return change.error();
   if (flags.truncate) (*change)->steps.push_back(OwnStep("set attributes"));
   return NewDraft(node, flags.truncate ? 0 : stat->size_bytes, flags.append);

@@ -80,13 +80,11 @@ class PlanningFs final : public ForwardingFileSystem {
   std::string PathOf(NodeId node) const;
   HandleId NewDraft(NodeId node, std::uint64_t size_bytes, bool append);
   // Remembers the copy-up that a change of the node needs. Errors: those of the plan.
-  Result<PlannedChange*> PlanChange(const OpContext& op, NodeId node, std::uint64_t limit_bytes,
+  Result<PlannedChange*> PlanChange(const OpContext& op, NodeId node, BodyNeed need,
                                     std::string title);
-  // Sets how much the copies in `steps` really move: of a sparse file its data. They are the bodies
-  // of those of `nodes` that are not in the writable branch, in this order.
-  void MeasureCopies(const OpContext& op, const std::vector<NodeId>& nodes,
-                     std::vector<PlannedStep>& steps) const;
-  std::uint64_t DataBytes(const OpContext& op, NodeId node, std::uint64_t limit_bytes) const;
+  // Sets how much the copies in `steps` really move: of a sparse file its data.
+  void MeasureCopies(const OpContext& op, std::vector<PlannedStep>& steps) const;
+  std::uint64_t DataBytes(const OpContext& op, const PlannedStep& copy) const;
   // Whether the object of the writable branch behind a directory holds anything.
   bool HoldsAnything(const OpContext& op, NodeId dir) const;
 

@@ -30,6 +30,22 @@ std::string SizeText(std::uint64_t size_bytes) {
                          kUnits[unit]);
 }
 
+std::string OneLine(std::string_view text) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f) {
+      out += c;
+      continue;
+    }
+    out += "\\x";
+    out += kDigits[byte >> 4U];
+    out += kDigits[byte & 0xfU];
+  }
+  return out;
+}
+
 std::string Painted(const TextStyle& style, std::string_view label, std::string_view text) {
   if (label == "U") return Escaped(style, kYellow, text);
   std::size_t number = 0;

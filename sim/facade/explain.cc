@@ -274,8 +274,8 @@ absl::StatusOr<Explanation> LayeredFs::ExplainWrite(std::string_view path, std::
   if (stat.type != FileType::kRegular) return refuse(Errno::kInval);
   const Result<void> allowed = caller_->process.CheckPath(path, kMayWrite, LastLink::kFollow);
   if (!allowed.ok()) return refuse(allowed.error());
-  const Result<std::vector<PlannedStep>> plan =
-      union_fs().PlanOfCopyUp(caller_->op(), stat.node, stat.size_bytes);
+  const Result<std::vector<PlannedStep>> plan = union_fs().PlanOfCopyUp(
+      caller_->op(), stat.node, {.data = true, .limit_bytes = stat.size_bytes});
   if (!plan.ok()) return refuse(plan.error());
   for (const PlannedStep& planned : *plan) {
     told->steps.push_back({.layer = caller_->mount->BranchName(planned.branch),

@@ -1,11 +1,9 @@
 // LayeredFs::CheckInvariants.
-#include <map>
-#include <set>
-#include <utility>
-
 #include "absl/status/status.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "lamina/sim/changes.h"
+#include "lamina/sim/check.h"
 #include "sim/facade/facade_mount.h"
 
 namespace lamina {
@@ -24,7 +22,7 @@ bool IsOpaque(const TreeView& view, const std::string& path) {
 class Examiner {
  public:
   Examiner(const FacadeMount& mount, const LayeredFs& fs)
-      : mount_(mount), upper_(fs.Layer(internal::kUpperName)), merged_(fs.Merged()) {}
+      : mount_(mount), upper_(fs.Layer(internal::kUpperName)) {}
 
   absl::Status Run() {
     CheckLowers();
@@ -90,73 +88,20 @@ class Examiner {
 
   // A name that is listed is found, with that type; every other name a layer holds is not found.
   void CheckListings() {
-    std::vector<std::pair<std::string, NodeId>> pending = {{"", mount_.fs->root()}};
-    while (!pending.empty()) {
-      const auto [path, dir] = std::move(pending.back());
-      pending.pop_back();
-      std::map<std::string, FileType> listed;
-      const absl::StatusOr<std::vector<Entry>> entries = merged_.ReadDir(path.empty() ? "/" : path);
-      if (!entries.ok()) {
-        broken_.push_back(std::string(entries.status().message()));
-        continue;
-      }
-      for (const Entry& entry : *entries) listed.emplace(entry.name, entry.type);
-      for (const std::string& name : NamesIn(dir)) listed.emplace(name, FileType::kCharDevice);
-      for (const auto& [name, type] : listed) {
-        const bool shown =
-            std::binary_search(entries->begin(), entries->end(), Entry{name, {}, 0},
-                               [](const Entry& a, const Entry& b) { return a.name < b.name; });
-        const Result<NodeId> node = mount_.fs->Lookup(mount_.AsRoot(), {dir, name});
-        CheckName(path + '/' + name, dir, name, shown, type, node);
-        if (shown && node.ok() && type == FileType::kDirectory) {
-          pending.emplace_back(path + '/' + name, *node);
-        }
-      }
-    }
-  }
-
-  void CheckName(const std::string& path, NodeId dir, const std::string& name, bool shown,
-                 FileType type, const Result<NodeId>& node) {
-    if (node.ok() != shown) {
-      // ovl: a directory of one layer is listed as it is, whiteouts included (kernel_quirks).
-      if (shown && mount_.options.overlay.kernel_quirks && IsWhiteout(dir, name)) return;
-      broken_.push_back(absl::StrFormat("%s is %s, but a lookup %s", Quoted(path),
-                                        shown ? "listed" : "not listed",
-                                        node.ok() ? "finds it" : "does not find it"));
+    const Result<std::vector<sim::StackFinding>> findings =
+        sim::CheckMountedTree(mount_.AsRoot(), *mount_.fs, mount_.options.overlay, {});
+    if (!findings.ok()) {
+      broken_.push_back(
+          absl::StrFormat("the merged tree cannot be read: %s", ErrnoName(findings.error())));
       return;
     }
-    if (!node.ok()) return;
-    const Result<Stat> stat = mount_.fs->GetAttr(mount_.AsRoot(), *node);
-    if (stat.ok() && stat->type == type) return;
-    broken_.push_back(absl::StrFormat("%s is listed with another type", Quoted(path)));
-  }
-
-  bool IsWhiteout(NodeId dir, const std::string& name) {
-    const Result<NameFindings> findings = mount_.fs->FindInBranches(mount_.AsRoot(), {dir, name});
-    if (!findings.ok()) return false;
-    for (const BranchFinding& finding : findings->branches) {
-      if (finding.outcome == BranchFinding::Outcome::kWhiteout) return true;
+    for (const sim::StackFinding& finding : *findings) {
+      broken_.push_back(absl::StrFormat("%s is %s", Quoted(finding.path), finding.what));
     }
-    return false;
-  }
-
-  // Names of every layer's part of the directory.
-  std::set<std::string> NamesIn(NodeId dir) {
-    std::set<std::string> names;
-    const auto parts = mount_.fs->BranchNodes(dir);
-    if (!parts.ok()) return names;
-    for (const auto& [branch, node] : *parts) {
-      const TreeView part(*mount_.fs->branches()[branch].fs, node, "part");
-      const absl::StatusOr<std::vector<Entry>> entries = part.ReadDir("/");
-      if (!entries.ok()) continue;
-      for (const Entry& entry : *entries) names.insert(entry.name);
-    }
-    return names;
   }
 
   const FacadeMount& mount_;
   const TreeView upper_;
-  const TreeView merged_;
   std::vector<std::string> broken_;
 };
 

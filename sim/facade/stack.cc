@@ -82,9 +82,6 @@ absl::StatusOr<FsPtr> Stack::Mount(const MountOptions& options) const {
   setup.upper =
       DirectoryRef{mount->home.get(), mount->upper, above, std::string(internal::kUpperName)};
   setup.work = DirectoryRef{mount->home.get(), mount->work, above, "work"};
-  if (const std::optional<std::string> option = UnsupportedOverlayOption(setup); option) {
-    return absl::UnimplementedError(absl::StrFormat("mount: %s is not modelled", *option));
-  }
   Result<std::unique_ptr<UnionFs>> fs = MountOverlay(mount->AsRoot(), setup);
   if (!fs.ok()) return StatusOf(fs.error(), "mount");
   mount->fs = *std::move(fs);

@@ -38,20 +38,6 @@ MountText MakeMountText(const std::string& lead, std::string_view options) {
   return out;
 }
 
-std::optional<std::string> UnsupportedMountOption(std::string_view text) {
-  const MountText taken = MakeMountText("", text);
-  const Result<OverlayMountText> parsed = ParseOverlayMountText(taken.text);
-  if (!parsed.ok()) return std::nullopt;  // mount says why
-  OverlayMount mount;
-  mount.lowers.resize(parsed->lowers.size());
-  mount.data_only.resize(parsed->data_only.size());
-  if (parsed->upper) mount.upper.emplace();
-  if (parsed->work) mount.work.emplace();
-  mount.options = parsed->options;
-  mount.read_only = taken.read_only || parsed->read_only;
-  return UnsupportedOverlayOption(mount);
-}
-
 absl::StatusOr<std::string> ReplaceLayerMarks(
     std::string_view text,
     absl::FunctionRef<absl::StatusOr<std::string>(const std::string&)> path_of) {
@@ -175,7 +161,7 @@ Result<void> World::Occupy(const OverlayMount& mount, MountedTree& tree) {
     }
   }
   for (const DirectoryRef& lower : mount.lowers) in_use = in_use || InUse(lower);
-  if (in_use && mount.upper && mount.options.index == Toggle::kOn) return Errno::kBusy;
+  if (in_use && OverlayWantsIndex(mount)) return Errno::kBusy;
   return {};
 }
 

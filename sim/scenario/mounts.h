@@ -4,7 +4,6 @@
 #ifndef LAMINA_SIM_SCENARIO_MOUNTS_H_
 #define LAMINA_SIM_SCENARIO_MOUNTS_H_
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,10 +11,6 @@
 #include "absl/status/statusor.h"
 
 namespace lamina::sim::internal {
-
-// The first option of a whole option string ("lowerdir=…,index=on") whose behaviour is not
-// modelled. Options that are wrong are not reported: the mount itself fails with an errno.
-std::optional<std::string> UnsupportedMountOption(std::string_view text);
 
 // Replaces @LAYER@ by path_of(LAYER) and @LAYER.work@ by that and ".work".
 // Errors: what `path_of` gives.

@@ -6,7 +6,6 @@
 #include "lamina/sim/scenario.h"
 #include "sim/scenario/host_layers.h"
 #include "sim/scenario/lexer.h"
-#include "sim/scenario/mounts.h"
 #include "sim/scenario/operation.h"
 #include "sim/scenario/random_operations.h"
 #include "sim/scenario/text_form.h"
@@ -243,18 +242,6 @@ class Parser {
   std::vector<Block> blocks_;
 };
 
-// The option string `mount` would use, with stand-ins for paths.
-std::string StandInText(const std::vector<ScenarioArgument>& stack, const std::string& options) {
-  std::string text = "lowerdir=/lower";
-  bool upper = false;
-  for (const ScenarioArgument& name : stack) {
-    if (name.text == "::") text += "::/data";
-    if (name.text.starts_with("upper")) upper = true;
-  }
-  if (upper) text += ",upperdir=/upper,workdir=/work";
-  return text + ',' + options;
-}
-
 std::optional<std::string> UnsupportedLayer(const Statement& layer) {
   for (std::size_t i = 1; i + 1 < layer.args.size(); ++i) {
     if (layer.args[i].text != "from") continue;
@@ -282,27 +269,12 @@ std::string ExpandedText(const Scenario& scenario) {
 }
 
 std::optional<std::string> FindUnsupported(const Scenario& scenario) {
-  std::vector<ScenarioArgument> stack;
-  std::string mount_options;
   for (const Statement& statement : scenario.statements) {
     std::optional<std::string> found;
     if (statement.name == "driver" && statement.args[0].number >= internal::kSupportedDrivers) {
       found = statement.text;
     } else if (statement.name == "layer") {
       found = internal::UnsupportedLayer(statement);
-    } else if (statement.name == "stack") {
-      stack = statement.args;
-    } else if (statement.name == "options") {
-      mount_options.clear();
-      for (const ScenarioArgument& arg : statement.args) {
-        if (arg.text != "none") mount_options += arg.text + ',';
-      }
-    } else if (statement.name == "mount") {
-      found = internal::UnsupportedMountOption(internal::StandInText(stack, mount_options));
-    } else if (statement.name == "rawmount") {
-      const absl::StatusOr<std::string> text = internal::ReplaceLayerMarks(
-          statement.args[1].text, [](const std::string&) { return std::string("/layer"); });
-      found = internal::UnsupportedMountOption(*text);
     }
     if (found) return found;
   }

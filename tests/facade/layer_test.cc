@@ -71,10 +71,10 @@ TEST(Stack, ChecksItsLayers) {
   EXPECT_EQ(MountError(Stack().Push(NamedLayer(""))), "a layer needs a name");
 }
 
-TEST(Stack, RefusesOptionsThatAreNotModelled) {
-  const MountOptions options{.overlay = {.metacopy = Toggle::kOn}};
-  EXPECT_EQ(MountError(Stack().Push(NamedLayer("a")), options),
-            "mount: metacopy=on is not modelled");
+TEST(Stack, RefusesOptionsThatExcludeEachOther) {
+  const MountOptions options{
+      .overlay = {.redirect_dir = RedirectDir::kOff, .metacopy = Toggle::kOn}};
+  EXPECT_EQ(MountError(Stack().Push(NamedLayer("a")), options), "mount: Invalid argument [EINVAL]");
 }
 
 TEST(Stack, TheWritableLayerMayBeginWithSomething) {

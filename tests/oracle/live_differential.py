@@ -2,9 +2,11 @@
 """Runs random overlay scenarios on the kernel and in lamina and compares the texts.
 
   live_differential.py --lamina BIN [--seeds N] [--start S] [--ops K] [--profile P] [--tier T]
+                       [--vary]
   live_differential.py --lamina BIN --file FILE.scn [--tier T]       one scenario
 
 Profiles: core, full, perm. Tiers: 1 core, 2 plus identity, 3 plus mtime, 4 everything.
+--vary makes the scenarios wilder (vary_scenario.py).
 On a difference the scenario is made as small as possible; seed, scenario and both texts are
 printed. Exit: 0 equal, 1 different, 2 wrong usage, 77 with SKIP when the kernel cannot be asked.
 """
@@ -12,6 +14,7 @@ import argparse, collections, difflib, os, re, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import kernel_overlay  # noqa: E402
+import vary_scenario  # noqa: E402
 
 MARKS = r'(?:trusted|user)\.overlay\.(?:impure|origin|uuid|nlink|protattr)'
 BATCH = 25
@@ -138,6 +141,7 @@ def main():
     a.add_argument('--ops', type=int, default=40)
     a.add_argument('--profile', default='core', choices=['core', 'full', 'perm'])
     a.add_argument('--tier', type=int, default=4, choices=[1, 2, 3, 4])
+    a.add_argument('--vary', action='store_true')
     a.add_argument('--max-reports', type=int, default=3)
     a.add_argument('--no-minimise', action='store_true')
     a.add_argument('--file')
@@ -156,6 +160,8 @@ def main():
     for i in range(0, len(seeds), BATCH):
         some = seeds[i:i + BATCH]
         texts = [kernel_overlay.gen_random(s, o.ops, o.profile) for s in some]
+        if o.vary:
+            texts = [vary_scenario.vary(t, s) for t, s in zip(texts, some)]
         ours = lamina.run(texts)
         for seed, text, mine in zip(some, texts, ours):
             what = verdict(ask_kernel(text), mine, o.tier)

@@ -109,6 +109,29 @@ TEST(RadixMap, CountRangeTakesBothEnds) {
   EXPECT_EQ(map.CountRange(7, 6), 0U);
 }
 
+TEST(RadixMap, VisitFromGivesEveryLaterEntryInOrderUntilTold) {
+  Map map;
+  const std::vector<Key> keys = {0, 1, 31, 32, 33, 1023, 1024, 40000, 40001, kLastKey};
+  for (const std::uint64_t key : keys) map.Set(key, key / 2);
+  for (const std::uint64_t from :
+       std::vector<std::uint64_t>{0, 1, 2, 32, 34, 1025, 50000, kLastKey}) {
+    std::vector<std::uint64_t> want;
+    for (const std::uint64_t key : keys) {
+      if (key >= from) want.push_back(key);
+    }
+    std::vector<std::uint64_t> got;
+    map.VisitFrom(from, [&](Key key, std::uint64_t value) {
+      EXPECT_EQ(value, key / 2);
+      got.push_back(key);
+      return true;
+    });
+    EXPECT_EQ(got, want) << from;
+  }
+  int calls = 0;
+  map.VisitFrom(1, [&](Key, std::uint64_t) { return ++calls < 3; });
+  EXPECT_EQ(calls, 3);
+}
+
 TEST(RadixMap, NextAtOrAfterStepsOverGaps) {
   const Map map = MapOf({3, 0x1234, 0x100000});
   EXPECT_EQ(NextKey(map, 3), 3U);

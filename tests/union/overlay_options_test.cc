@@ -68,12 +68,5 @@ TEST(OverlayOptions, MoreThan500LowersAreRefused) {
   EXPECT_FALSE(ParseOverlayMountText(text + ":/one").ok());
 }
 
-TEST(OverlayOptions, WhatIsNotModelledIsNamed) {
-  OverlayMount mount;
-  EXPECT_EQ(UnsupportedOverlayOption(mount), std::nullopt);
-  mount.options.metacopy = Toggle::kOn;
-  EXPECT_EQ(UnsupportedOverlayOption(mount), "metacopy=on");
-}
-
 }  // namespace
 }  // namespace lamina

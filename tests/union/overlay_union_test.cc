@@ -19,13 +19,14 @@ TEST(OverlayMounting, OneLowerWithoutUpperIsRefused) {
   EXPECT_EQ(mounted.error(), Errno::kInval);
 }
 
-TEST(OverlayMounting, AnOptionThatIsNotModelledIsRefused) {
+TEST(OverlayMounting, OptionsThatExcludeEachOtherAreRefused) {
   OverlayStack stack(1);
   OverlayMount mount = stack.Request();
   mount.options.metacopy = Toggle::kOn;
+  mount.options.redirect_dir = RedirectDir::kNoFollow;
   Result<std::unique_ptr<UnionFs>> mounted = stack.TryMount(mount);
   ASSERT_FALSE(mounted.ok());
-  EXPECT_EQ(mounted.error(), Errno::kOpNotSupp);
+  EXPECT_EQ(mounted.error(), Errno::kInval);
 }
 
 TEST(OverlayMounting, FiveHundredLowersMountAndTheLowestIsSeen) {
@@ -206,7 +207,7 @@ TEST(OverlayExplain, ThePlanOfACopyUpChangesNothingAndIsWhatHappens) {
   stack.Mount();
   Result<NodeId> node = stack.fs().Lookup(stack.Op(), {stack.fs().root(), "f"});
   Result<std::vector<PlannedStep>> plan =
-      stack.fs().PlanOfCopyUp(stack.Op(), *node, ~std::uint64_t{0});
+      stack.fs().PlanOfCopyUp(stack.Op(), *node, {.data = true});
   ASSERT_TRUE(plan.ok());
   EXPECT_EQ(plan->front().text, "set xattr trusted.overlay.impure");
   const auto commits = std::count_if(plan->begin(), plan->end(),
@@ -215,7 +216,7 @@ TEST(OverlayExplain, ThePlanOfACopyUpChangesNothingAndIsWhatHappens) {
   EXPECT_EQ(*stack.fs().SourceBranch(*node), 1);
   ASSERT_TRUE(stack.process().Chmod("/f", 0600).ok());
   EXPECT_EQ(*stack.fs().SourceBranch(*node), 0);
-  EXPECT_THAT(*stack.fs().PlanOfCopyUp(stack.Op(), *node, ~std::uint64_t{0}), IsEmpty());
+  EXPECT_THAT(*stack.fs().PlanOfCopyUp(stack.Op(), *node, {.data = true}), IsEmpty());
 }
 
 // The body is shared, the event charges the whole copy.

@@ -101,15 +101,14 @@ Result<DirCookie> MemFs::ReadDir(const OpContext& op, HandleId dir, DirCookie fr
   if (open->node->nlink == 0) return Errno::kNoEnt;
   std::uint64_t taken = 0;
   DirCookie next = kDirEnd;
-  const NameEntry* entry = open->node->names().NextAtOrAfter(from.value);
-  while (entry != nullptr) {
-    if (!visit({entry->name(), entry->node, entry->type, entry->node.value})) {
-      next = DirCookie{entry->sequence};
-      break;
+  open->node->names().VisitFrom(from.value, [&](const NameEntry& entry) {
+    if (!visit({entry.name(), entry.node, entry.type, entry.node.value})) {
+      next = DirCookie{entry.sequence};
+      return false;
     }
     ++taken;
-    entry = open->node->names().NextAtOrAfter(entry->sequence + 1);
-  }
+    return true;
+  });
   body_->EmitData(op, EventKind::kDirRead, open->id, from.value, taken);
   body_->Accessed(op, open->id);
   return next;

@@ -161,11 +161,6 @@ void NameTable::Replace(const HashedName& name, NodeId node, FileType type) {
   order_.FindOrInsert(sequence) = std::move(entry);
 }
 
-const NameEntry* NameTable::NextAtOrAfter(std::uint64_t from) const {
-  const auto next = order_.NextAtOrAfter(from);
-  return next.has_value() ? next->value->get() : nullptr;
-}
-
 void NameTable::Split() {
   const std::uint32_t added = buckets_;
   const std::uint32_t mask = std::bit_floor(added);

@@ -102,8 +102,13 @@ class NameTable {
   void Erase(const HashedName& name);
   // The name must be present: it means another node from now on and keeps its place in the order.
   void Replace(const HashedName& name, NodeId node, FileType type);
-  // The first entry whose sequence number is `from` or more; null when there is none.
-  const NameEntry* NextAtOrAfter(std::uint64_t from) const;
+  // Calls visit(const NameEntry&) for the entries whose sequence numbers are `from` or more, in
+  // order, until it gives false. The table must not change meanwhile.
+  template <typename Visit>
+  void VisitFrom(std::uint64_t from, Visit visit) const {
+    order_.VisitFrom(
+        from, [&](std::uint64_t, const Ref<const NameEntry>& entry) { return visit(*entry); });
+  }
 
   // Bytes of host memory.
   std::uint64_t memory_bytes() const;

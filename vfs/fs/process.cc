@@ -57,6 +57,11 @@ Result<Stat> Process::Body::StatOf(const OpContext& op, Fd fd) const {
   return fs.GetAttr(op, file->node);
 }
 
+OpContext Process::Body::Through(const OpContext& op, Fd fd) const {
+  std::shared_ptr<internal::OpenFile> file = Find(fd);
+  return OpContext{op.cred, op.now, op.probe, file == nullptr ? HandleId{} : file->handle};
+}
+
 Fd Process::Body::Install(std::shared_ptr<internal::OpenFile> file) {
   auto free = std::find(files.begin(), files.end(), nullptr);
   const Fd fd{static_cast<std::uint64_t>(free - files.begin())};

@@ -134,7 +134,7 @@ Result<void> Process::Fchmod(Fd fd, std::uint16_t mode) {
   return body_->Run("fchmod", [&](const OpContext& op) -> Result<void> {
     Result<Stat> stat = body_->StatOf(op, fd);
     if (!stat.ok()) return stat.error();
-    return body_->ChangeMode(op, *stat, mode);
+    return body_->ChangeMode(body_->Through(op, fd), *stat, mode);
   });
 }
 
@@ -152,7 +152,7 @@ Result<void> Process::Fchown(Fd fd, std::optional<std::uint32_t> uid,
   return body_->Run("fchown", [&](const OpContext& op) -> Result<void> {
     Result<Stat> stat = body_->StatOf(op, fd);
     if (!stat.ok()) return stat.error();
-    return body_->ChangeOwner(op, *stat, uid, gid);
+    return body_->ChangeOwner(body_->Through(op, fd), *stat, uid, gid);
   });
 }
 
@@ -171,7 +171,7 @@ Result<void> Process::Futimens(Fd fd, TimeChange atime, TimeChange mtime) {
     if (KeepsBoth(atime, mtime)) return {};
     Result<Stat> stat = body_->StatOf(op, fd);
     if (!stat.ok()) return stat.error();
-    return body_->ChangeTimes(op, *stat, atime, mtime);
+    return body_->ChangeTimes(body_->Through(op, fd), *stat, atime, mtime);
   });
 }
 

@@ -147,6 +147,8 @@ struct Process::Body {
   // Nothing when `fd` is not open, or is open with kPath only.
   std::shared_ptr<internal::OpenFile> Find(Fd fd) const;
   // Attributes of an open file. Errors: kBadF not open, or with kPath only.
+  // The same call, told that it comes through an open file.
+  OpContext Through(const OpContext& op, Fd fd) const;
   Result<Stat> StatOf(const OpContext& op, Fd fd) const;
 
   FileSystem& fs;

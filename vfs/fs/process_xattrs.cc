@@ -179,7 +179,7 @@ Result<void> Process::Fsetxattr(Fd fd, std::string_view key, std::string_view va
     if (value.size() > kMaxValueBytes) return Errno::k2Big;
     Result<Stat> stat = body_->StatOf(op, fd);
     if (!stat.ok()) return stat.error();
-    return body_->SetXattrOf(op, *stat, key, value, mode);
+    return body_->SetXattrOf(body_->Through(op, fd), *stat, key, value, mode);
   });
 }
 

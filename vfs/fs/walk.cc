@@ -132,7 +132,6 @@ class Walker {
     if (!stat.ok()) return stat.error();
     if (stat->type == FileType::kSymlink) return Follow(*stat);
     if (stat->type != FileType::kDirectory) {
-      // directory.
       return Errno::kNotDir;
     }
     result_.chain.push_back(stat->node);
@@ -153,9 +152,9 @@ class Walker {
     result_.last = WalkResult::Last::kName;
     result_.name.assign(component);
     if (!stat.ok()) {
-      if (stat.error() != Errno::kNoEnt && stat.error() != Errno::kNameTooLong) {
-        return stat.error();
-      }
+      // A rename looks at its first name before it tells what is wrong with the second.
+      const bool absent = stat.error() == Errno::kNoEnt || stat.error() == Errno::kNameTooLong;
+      if (!absent && goal_ != Goal::kName) return stat.error();
       result_.missing = stat.error();
       return true;
     }

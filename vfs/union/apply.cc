@@ -7,6 +7,7 @@
 #include "lamina/base/check.h"
 #include "lamina/store/paged_bytes.h"
 #include "vfs/union/copy_body.h"
+#include "vfs/union/object_handle.h"
 
 namespace lamina {
 
@@ -94,14 +95,28 @@ void Application::Committed(const Step& step) {
     if (step.key.ends_with(".impure")) node.impure = true;
     if (step.key.ends_with(".opaque")) node.opaque = true;
   }
+  if (step.linked.value != 0) {
+    UnionNode& node = state_.node(step.linked);
+    node.name_in_writable = true;
+    CachedName* cached = state_.names.Find(node.parent, node.name);
+    if (cached != nullptr) cached->in_writable = true;
+  }
+  if (step.body_copied.value != 0) {
+    UnionNode& node = state_.node(step.body_copied);
+    node.metacopy = false;
+    ++node.copy_ups;
+  }
   if (step.copied_up.value == 0) return;
   UnionNode& node = state_.node(step.copied_up);
   const Slot& made = slots_[static_cast<std::size_t>(step.node.slot)];
   node.hits.insert(node.hits.begin(), Hit{step.branch, made.node, node.type});
   node.has_writable = true;
+  node.metacopy = step.metacopy;
+  node.indexed = step.indexed;
+  if (step.metacopy) node.digest = false;
   ++node.copy_ups;
   if (node.type == FileType::kDirectory) node.may_hold_whiteouts = true;
-  if (!state_.nodes.HasKey(node)) {
+  if (node.keys.empty()) {
     state_.nodes.SetKey(node, NodeKey{&state_.fs(step.branch), made.node});
   }
   if (node.handles > 0) {
@@ -208,10 +223,17 @@ Result<void> Application::Make(const OpContext& op, const Step& step) {
 }
 
 Result<void> Application::CopyData(const Step& step) {
-  Slot& made = slots_[static_cast<std::size_t>(step.node.slot)];
-  Result<std::uint64_t> copied =
-      CopyBody(mounter_, state_.fs(step.source_branch), step.source, state_.fs(step.branch),
-               made.handle, made.node, step.length_bytes);
+  FileSystem& target = state_.fs(step.branch);
+  Result<NodeId> node = Resolve(step.node);
+  if (!node.ok()) return node.error();
+  // A file made by this plan is open already.
+  const bool made_here = step.node.kind == StepNode::Kind::kSlot;
+  Result<HandleId> handle = made_here ? Result<HandleId>(slot(step.node).handle)
+                                      : target.Open(mounter_, *node, {.access = Access::kWrite});
+  if (!handle.ok()) return handle.error();
+  Result<std::uint64_t> copied = CopyBody(mounter_, state_.fs(step.source_branch), step.source,
+                                          target, *handle, *node, step.length_bytes);
+  if (!made_here) target.Close(*handle);
   if (!copied.ok()) return copied.error();
   caller_.probe.Emit([&] {
     return Event{.kind = EventKind::kBytesCopied,
@@ -233,8 +255,14 @@ Result<void> Application::SetMark(const OpContext& op, const Step& step) {
     Result<std::string> value = fs.GetXattr(mounter_, *node, step.key);
     if (value.ok()) before = *std::move(value);
   }
+  std::string value = step.value;
+  if (step.handle_slot >= 0) {
+    Result<Stat> stat = fs.GetAttr(mounter_, slot_node(step.handle_slot));
+    if (!stat.ok()) return stat.error();
+    value = EncodeHandle(mounter_, fs, *stat, HandleOf::kWritable);
+  }
   Result<void> done = step.kind == StepKind::kSetXattr
-                          ? fs.SetXattr(op, *node, step.key, step.value, step.xattr_mode)
+                          ? fs.SetXattr(op, *node, step.key, value, step.xattr_mode)
                           : fs.RemoveXattr(op, *node, step.key);
   if (done.ok() && undoable) undo_.push_back({&step, std::move(before), {}});
   if (done.ok() && step.redirects.value != 0) state_.node(step.redirects).redirect = step.value;

@@ -35,7 +35,7 @@ Result<std::uint64_t> CopyRange(const OpContext& op, FileSystem& source_fs, Hand
     const std::size_t wanted = std::min<std::uint64_t>(chunk.size(), end - at);
     Result<std::size_t> got = source_fs.Read(op, source, at, MutableBytes(chunk).first(wanted));
     if (!got.ok()) return got.error();
-    if (*got == 0) return Errno::kIo;  // shorter than its own attributes said
+    if (*got == 0) return at - begin;  // shorter than the attributes say: the rest is a hole
     std::size_t written = 0;
     while (written < *got) {
       Result<std::size_t> put =
@@ -85,10 +85,10 @@ Result<std::uint64_t> CopyBody(const OpContext& op, FileSystem& source_fs, NodeI
     if (!content.ok() && content.error() != Errno::kOpNotSupp) return content.error();
     if (content.ok()) {
       const std::uint64_t bytes = DataBytes(**content, length_bytes);
-      const bool shorter = length_bytes < (*content)->size_bytes();
+      const bool resized = length_bytes != (*content)->size_bytes();
       Result<void> adopted = target_fs.AdoptContent(op, handle, *std::move(content));
       if (!adopted.ok() && adopted.error() != Errno::kOpNotSupp) return adopted.error();
-      if (adopted.ok() && shorter) {
+      if (adopted.ok() && resized) {
         adopted = target_fs.SetAttr(op, target, {.size_bytes = length_bytes});
         if (!adopted.ok()) return adopted.error();
       }

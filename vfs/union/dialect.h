@@ -34,6 +34,8 @@ class Dialect {
  public:
   virtual ~Dialect() = default;
   virtual std::string_view name() const = 0;
+  // Node ids of the union may serve as durable names.
+  virtual bool HasHandles() const = 0;
 
   // What `name` in `dir` is. Emits kBranchProbe, kWhiteoutSeen, kOpaqueSeen, kRedirectFollowed.
   // Errors: what the branches give; kInval a malformed mark; kPerm, kIo a mark refused.
@@ -54,15 +56,23 @@ class Dialect {
 
   // Readdir looks entries of an impure directory up to show the inode number stat shows.
   virtual bool AdjustsListedInodes() const = 0;
+  // Every entry of a merged listing is looked up, not only those of an impure writable part.
+  virtual bool LooksUpListed() const = 0;
+  // The inode number shown for an entry of a read-only branch that lists it with `ino`.
+  virtual std::uint64_t ListedIno(BranchIndex branch, std::uint64_t ino) const = 0;
   // The removal of a directory's impure mark.
   virtual void PlanPure(const UnionNode& dir, Plan& plan) const = 0;
   // A change through a handle of a lower-only file that lost its name tries to copy it up.
   virtual bool CopiesUpUnnamed() const = 0;
 
-  // Appends the copy-up of `node` and of every directory above it that needs one. At most
-  // `limit_bytes` of the body are copied.
+  // The body of a file whose data-only branch was not looked at yet, and the check of its digest.
+  // Errors: kNoEnt, kIo there is none, what the branches give; kIo the digest is missing or wrong.
+  virtual Result<Hit> FindBody(const OpContext& op, const UnionState& state,
+                               const UnionNode& node) const = 0;
+  // Appends what is missing of `node` in the writable branch: the copy-up of every directory above
+  // it, its own, its body, its name in use.
   virtual Result<void> PlanCopyUp(const OpContext& op, const UnionState& state, UnionNode& node,
-                                  std::uint64_t limit_bytes, Plan& plan) const = 0;
+                                  BodyNeed need, Plan& plan) const = 0;
   virtual Result<void> PlanCreate(const OpContext& op, const UnionState& state,
                                   const NamedNode& place, const NewNode& node,
                                   Plan& plan) const = 0;

@@ -2,7 +2,8 @@
 #include <algorithm>
 #include <string>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 #include "absl/strings/string_view.h"
 #include "lamina/base/check.h"
 #include "vfs/union/overlay_dialect.h"
@@ -10,62 +11,80 @@
 namespace lamina {
 namespace {
 
-absl::string_view Key(std::string_view name) { return {name.data(), name.size()}; }
-
-// One branch's entries, in its own order.
-Result<std::vector<ListedEntry>> ReadBranch(const OpContext& op, FileSystem& fs, const Hit& hit) {
-  Result<HandleId> handle = fs.Open(op, hit.node, {});
-  if (!handle.ok()) return handle.error();
-  std::vector<ListedEntry> entries;
-  Result<DirCookie> end = fs.ReadDir(op, *handle, DirCookie{}, [&](const DirEntry& entry) {
-    ListedEntry& listed = entries.emplace_back();
-    listed.name = std::string(entry.name);
-    listed.type = entry.type;
-    listed.ino = entry.ino;
-    listed.branch = hit.branch;
-    return true;
-  });
-  fs.Close(*handle);
-  if (!end.ok()) return end.error();
-  return entries;
+bool IsWhiteoutDevice(const OpContext& op, FileSystem& fs, NodeId dir, std::string_view name,
+                      NodeId node) {
+  if (node.value == 0) {
+    Result<NodeId> found = fs.Lookup(op, {dir, name});
+    if (!found.ok()) return false;
+    node = *found;
+  }
+  Result<Stat> stat = fs.GetAttr(op, node);
+  return stat.ok() && stat->type == FileType::kCharDevice && stat->rdev == 0;
 }
 
 // Merges branch listings: the first branch that has a name decides. The order is the kernel's:
 // names of the lowest branch first, so that offsets change little while files are copied up.
 class Merge {
  public:
-  void Reserve(std::size_t count) { index_.reserve(count); }
-
-  void Add(std::vector<ListedEntry> entries, bool lowest) {
-    for (ListedEntry& entry : entries) {
-      auto known = index_.find(Key(entry.name));
-      if (known == index_.end()) {
-        entries_.push_back(std::make_unique<ListedEntry>(std::move(entry)));
-        index_.emplace(Key(entries_.back()->name), entries_.size() - 1);
-        if (lowest) lowest_.push_back(entries_.size() - 1);
-      } else if (lowest) {
-        lowest_.push_back(known->second);
-      }
-    }
+  // The branch whose entries come now.
+  void Begin(BranchIndex branch, bool lowest) {
+    branch_ = branch;
+    lowest_branch_ = lowest;
+    if (lowest) lowest_.reserve(entries_.size());
   }
+
+  // Where the new entry is; nothing when a branch above has the name.
+  std::optional<std::size_t> Add(const DirEntry& entry) {
+    auto at = static_cast<std::uint32_t>(entries_.size());
+    bool added = false;
+    const auto known = index_.lazy_emplace(entry.name, [&](const auto& construct) {
+      entries_.push_back({std::string(entry.name), entry.type, entry.ino, branch_});
+      construct(at);
+      added = true;
+    });
+    if (lowest_branch_) lowest_.push_back(*known);
+    return added ? std::optional<std::size_t>(at) : std::nullopt;
+  }
+  ListedEntry& entry(std::size_t at) { return entries_[at]; }
 
   std::vector<ListedEntry> Take() {
     std::vector<ListedEntry> result;
     result.reserve(entries_.size());
-    for (const std::size_t at : lowest_) {
-      result.push_back(std::move(*entries_[at]));
-      entries_[at].reset();
+    std::vector<bool> taken(entries_.size());
+    for (const std::uint32_t at : lowest_) {
+      result.push_back(std::move(entries_[at]));
+      taken[at] = true;
     }
-    for (std::unique_ptr<ListedEntry>& entry : entries_) {
-      if (entry != nullptr) result.push_back(std::move(*entry));
+    for (std::size_t at = 0; at < entries_.size(); ++at) {
+      if (!taken[at]) result.push_back(std::move(entries_[at]));
     }
     return result;
   }
 
  private:
-  std::vector<std::unique_ptr<ListedEntry>> entries_;
-  std::vector<std::size_t> lowest_;
-  absl::flat_hash_map<absl::string_view, std::size_t> index_;
+  // The set holds positions; it hashes and compares the names that stand there.
+  struct Hash {
+    using is_transparent = void;
+    const std::vector<ListedEntry>* entries;
+    std::size_t operator()(std::string_view name) const {
+      return absl::HashOf(absl::string_view(name.data(), name.size()));
+    }
+    std::size_t operator()(std::uint32_t at) const { return (*this)((*entries)[at].name); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    const std::vector<ListedEntry>* entries;
+    bool operator()(std::uint32_t at, std::string_view name) const {
+      return (*entries)[at].name == name;
+    }
+    bool operator()(std::uint32_t a, std::uint32_t b) const { return a == b; }
+  };
+
+  std::vector<ListedEntry> entries_;
+  std::vector<std::uint32_t> lowest_;
+  absl::flat_hash_set<std::uint32_t, Hash, Equal> index_{0, Hash{&entries_}, Equal{&entries_}};
+  BranchIndex branch_ = 0;
+  bool lowest_branch_ = false;
 };
 
 }  // namespace
@@ -75,22 +94,35 @@ Result<std::vector<ListedEntry>> OverlayDialect::List(const OpContext& caller,
                                                       const UnionNode& dir) const {
   const OpContext op = AsMounter(caller);
   Merge merge;
+  std::vector<std::pair<std::size_t, NodeId>> devices;  // of the branch being read
   for (std::size_t i = 0; i < dir.hits.size(); ++i) {
     const Hit& hit = dir.hits[i];
     FileSystem& fs = state.fs(hit.branch);
-    Result<std::vector<ListedEntry>> entries = ReadBranch(op, fs, hit);
-    if (!entries.ok()) return entries.error();
-    const bool may_hold_xattr_whiteouts =
-        dir.xattr_whiteouts && ReadMark(op, fs, hit.node, config_.marks.opaque) == "x";
-    for (ListedEntry& entry : *entries) {
-      entry.check_whiteout = may_hold_xattr_whiteouts && entry.type == FileType::kRegular;
-      if (entry.type != FileType::kCharDevice) continue;
-      Result<NodeId> node = fs.Lookup(op, {hit.node, entry.name});
-      if (!node.ok()) continue;
-      Result<Stat> stat = fs.GetAttr(op, *node);
-      entry.whiteout = stat.ok() && stat->type == FileType::kCharDevice && stat->rdev == 0;
+    Result<HandleId> handle = fs.Open(op, hit.node, {});
+    if (!handle.ok()) return handle.error();
+    const bool writable = state.has_writable && hit.branch == 0;
+    const bool xattr_whiteouts =
+        dir.xattr_whiteouts && !writable && ReadMark(op, fs, hit.node, config_.marks.opaque) == "x";
+    merge.Begin(hit.branch, i + 1 == dir.hits.size());
+    devices.clear();
+    Result<DirCookie> at = DirCookie{};
+    while (at.ok() && *at != kDirEnd) {  // a union may stop at an entry that it cannot look up
+      at = fs.ReadDir(op, *handle, *at, [&](const DirEntry& entry) {
+        const std::optional<std::size_t> added = merge.Add(entry);
+        if (!added.has_value()) return true;
+        if (xattr_whiteouts && entry.type == FileType::kRegular) {
+          merge.entry(*added).check_whiteout = true;
+        }
+        if (entry.type == FileType::kCharDevice) devices.emplace_back(*added, entry.node);
+        return true;
+      });
     }
-    merge.Add(*std::move(entries), i + 1 == dir.hits.size());
+    for (const auto& [position, node] : devices) {
+      ListedEntry& device = merge.entry(position);
+      device.whiteout = IsWhiteoutDevice(op, fs, hit.node, device.name, node);
+    }
+    fs.Close(*handle);
+    if (!at.ok()) return at.error();
   }
   return merge.Take();
 }
@@ -126,23 +158,37 @@ void OverlayDialect::DescribeMarks(const OpContext& op, const UnionState& state,
   finding.redirect = ReadMark(op, fs, node, config_.marks.redirect).value_or("");
 }
 
+// With xino the high bits of an inode number tell the file system; one that uses them itself stays
+// as it is.
+std::uint64_t OverlayDialect::ListedIno(BranchIndex branch, std::uint64_t ino) const {
+  if (config_.xino_bits == 0) return ino;
+  const unsigned shift = 64 - config_.xino_bits;
+  if ((ino >> shift) != 0) return ino;
+  return ino | (config_.fs_numbers[branch] << (shift + 1));
+}
+
+// ovl_getattr and ovl_map_dev_ino
 Result<StatIdentity> OverlayDialect::Identity(const OpContext& op, const UnionState& state,
                                               const UnionNode& node, const Stat& stat) const {
   const bool directory = node.type == FileType::kDirectory;
   StatIdentity identity{stat.ino, config_.device};
   BranchIndex branch = node.top().branch;
-  const Hit* lower = node.first_lower();
-  if ((!directory || config_.same_fs) && node.has_origin()) {
+  if ((!directory || config_.same_dev()) && node.has_origin()) {
     // The inode number of the lower origin is kept over a copy-up, unless the lower object has
-    // other names, which this one no longer shares.
+    // other names, which this one no longer shares. An index entry says that it does share them.
+    const Hit* lower = node.first_lower();
     Result<Stat> origin = state.fs(lower->branch).GetAttr(AsMounter(op), lower->node);
     if (!origin.ok()) return origin.error();
-    if (directory || origin->nlink == 1) {
+    if (node.indexed || (!config_.index_all() && (directory || origin->nlink == 1))) {
       identity.ino = origin->ino;
       branch = lower->branch;
     }
   }
   if (config_.same_fs) return identity;
+  if (config_.xino_bits > 0 && (identity.ino >> (64 - config_.xino_bits)) == 0) {
+    identity.ino = ListedIno(branch, identity.ino);
+    return identity;
+  }
   if (directory) {
     identity.ino = node.private_ino;
   } else {

@@ -5,12 +5,12 @@
 #include "vfs/union/overlay_dialect.h"
 
 namespace lamina {
-namespace {
 
 // The state one lookup carries from branch to branch.
-struct Search {
+struct OverlaySearch {
   const OpContext& op;
   const OverlayConfig& config;
+  const UnionState& state;
   std::string_view path;      // a component, or an absolute redirect to walk from each root
   std::string followed = {};  // what `path` views once a redirect was followed
   bool is_dir = false;        // a directory was found
@@ -19,14 +19,21 @@ struct Search {
   bool last = false;  // no branch below needs an answer: marks are not read
   bool redirected = false;
   bool absolute_redirect = false;
-  bool metacopy = false;  // the last regular file found has its body below
+  bool metacopy = false;     // the last regular file found has its body below
+  bool digest_here = false;  // … and its mark holds a digest
+  bool digest = false;       // that of the topmost lower metacopy file does
   bool xattr_whiteouts = false;
 };
+
+namespace {
+
+using Search = OverlaySearch;
 
 // Reads the redirect of `node` and changes what is searched below: the first `prefix_bytes` of the
 // path are replaced, `rest` is kept. Errors: kInval a malformed value.
 Result<void> FollowRedirect(Search& search, FileSystem& fs, BranchIndex branch, NodeId node,
                             std::size_t prefix_bytes, std::string_view rest) {
+  search.absolute_redirect = false;
   std::optional<std::string> value = ReadMark(search.op, fs, node, search.config.marks.redirect);
   if (!value.has_value()) return {};
   if (value->empty()) return Errno::kInval;
@@ -41,7 +48,6 @@ Result<void> FollowRedirect(Search& search, FileSystem& fs, BranchIndex branch, 
     search.stop = false;
   } else {
     if (value->find('/') != std::string::npos) return Errno::kInval;
-    search.absolute_redirect = false;
     value->insert(0, search.path.substr(0, prefix_bytes));
   }
   search.op.probe.Emit([&] {
@@ -62,7 +68,9 @@ void ReadOpaqueMark(Search& search, FileSystem& fs, BranchIndex branch, NodeId n
   const std::optional<std::string> value =
       ReadMark(search.op, fs, node, search.config.marks.opaque);
   if (!value.has_value() || value->size() != 1) return;
-  if (last_element && *value == "x") search.xattr_whiteouts = true;
+  // xattr whiteouts are the form of read-only layers.
+  const bool writable = search.state.has_writable && branch == 0;
+  if (last_element && !writable && *value == "x") search.xattr_whiteouts = true;
   if (*value != "y") return;
   search.op.probe.Emit([&] {
     return Event{.kind = EventKind::kOpaqueSeen, .branch = branch, .subject = node.value};
@@ -110,11 +118,20 @@ Result<std::optional<Hit>> LookUpElement(Search& search, FileSystem& fs, BranchI
       search.stop = true;  // a file cuts the merge
       return std::optional<Hit>();
     }
-    search.metacopy = stat->type == FileType::kRegular &&
-                      ReadMark(search.op, fs, *node, search.config.marks.metacopy).has_value();
+    std::size_t metacopy = 0;
+    if (stat->type == FileType::kRegular) {
+      Result<std::size_t> mark =
+          ReadMetacopyMark(search.op, fs, *node, search.config.marks.metacopy);
+      if (!mark.ok()) return mark.error();
+      metacopy = *mark;
+    }
+    search.metacopy = metacopy > 0;
+    search.digest_here = metacopy > kMetacopyHeadBytes;
     search.stop = !search.metacopy;
     if (!search.metacopy || search.last) return std::optional<Hit>(hit);
   } else {
+    // A layer's own root found inside another layer: they overlap (ovl_lookup_trap_inode).
+    if (search.state.traps.contains(NodeKey{&fs, *node})) return Errno::kLoop;
     if (last_element) search.is_dir = true;
     if (search.last) return std::optional<Hit>(hit);
     bool is_opaque = false;
@@ -178,36 +195,18 @@ Result<void> CheckMayFollow(const Search& search, bool upper_metacopy, bool saw_
   return {};
 }
 
-struct Origin {
-  std::uint64_t dev = 0;
-  NodeId node;
-};
-// Shaped like the kernel's handle: version 0, magic 0xfb, length, flags, type; then what only the
-// file system itself reads.
-constexpr std::string_view kOriginHead("\x00\xfb\x15\x00\x4c", 5);
-
-std::optional<Origin> ParseOrigin(std::string_view value) {
-  if (value.size() != kOriginHead.size() + 16) return std::nullopt;
-  if (value.substr(0, kOriginHead.size()) != kOriginHead) return std::nullopt;
-  Origin origin;
-  std::memcpy(&origin.dev, value.data() + kOriginHead.size(), 8);
-  std::memcpy(&origin.node.value, value.data() + kOriginHead.size() + 8, 8);
-  return origin;
-}
-
 // The lower object an origin mark names, when it still exists and has the same type.
 std::optional<Hit> DecodeOrigin(const OpContext& op, const UnionState& state,
                                 std::string_view value, FileType type) {
-  const std::optional<Origin> origin = ParseOrigin(value);
-  if (!origin.has_value()) return std::nullopt;
+  const std::optional<ObjectHandle> handle = ParseHandle(value);
+  if (!handle.has_value() || handle->of_writable) return std::nullopt;
   for (std::size_t i = state.has_writable ? 1 : 0; i < state.branches.size(); ++i) {
-    FileSystem& fs = *state.branches[i].fs;
-    if (fs.limits().stacking_depth > 0) continue;
-    Result<Stat> root = fs.GetAttr(op, state.branches[i].root);
-    if (!root.ok() || root->dev != origin->dev) continue;
-    Result<Stat> stat = fs.GetAttr(op, origin->node);
-    if (!stat.ok() || stat->type != type) return std::nullopt;
-    return Hit{static_cast<BranchIndex>(i), origin->node, type};
+    const Branch& branch = state.branches[i];
+    if (branch.data_only) break;
+    Result<Stat> stat = DecodeHandle(op, *branch.fs, *handle);
+    if (!stat.ok()) continue;
+    if (stat->type != type) return std::nullopt;
+    return Hit{static_cast<BranchIndex>(i), handle->node, type};
   }
   return std::nullopt;
 }
@@ -228,18 +227,24 @@ bool IsWhiteout(const OpContext& op, const OverlayConfig& config, FileSystem& fs
   return ReadMark(op, fs, node, config.marks.whiteout).has_value();
 }
 
-std::string OverlayDialect::EncodeOrigin(const FileSystem& fs, const Stat& stat) {
-  if (fs.limits().stacking_depth > 0) return {};  // a union has no file handles (nfs_export=off)
-  std::string value(kOriginHead);
-  for (const std::uint64_t word : {stat.dev, stat.node.value}) {
-    char bytes[8];
-    std::memcpy(bytes, &word, 8);
-    value.append(bytes, 8);
-  }
-  return value;
+Result<std::size_t> ReadMetacopyMark(const OpContext& op, FileSystem& fs, NodeId node,
+                                     std::string_view key) {
+  const std::optional<std::string> value = ReadMark(op, fs, node, key);
+  if (!value.has_value()) return std::size_t{0};
+  if (value->empty()) return kMetacopyHeadBytes;
+  if (value->size() < kMetacopyHeadBytes) return Errno::kIo;
+  return value->size();
 }
 
 namespace {
+
+// What the writable branch has under a name, as far as the search below depends on it.
+struct WritablePart {
+  const Hit* hit = nullptr;
+  bool metacopy = false;
+  std::optional<std::string> origin = {};  // the mark
+  bool has_origin_object = false;          // of a file: the mark names an object that exists
+};
 
 // The search below the writable branch.
 class LowerSearch {
@@ -253,16 +258,27 @@ class LowerSearch {
     from_roots_ = true;
   }
 
-  Result<void> Run(bool upper_metacopy, Hits& found) {
+  // The first lower object is the one the writable object's origin mark names.
+  bool verified() const { return verified_; }
+
+  Result<void> Run(const WritablePart& writable, Hits& found) {
     for (std::size_t i = 0; !search_.stop && i < positions_.size(); ++i) {
+      // Nothing is followed further down that the options refuse.
+      Result<void> allowed = CheckMayFollow(search_, writable.metacopy, search_.redirected);
+      if (!allowed.ok()) return allowed;
       const LowerPosition position = positions_[i];
       search_.last = IsLast(i);
       Result<std::optional<Hit>> hit =
           LookUpInBranch(search_, state_.fs(position.branch), position.branch, position.node);
       if (!hit.ok()) return hit.error();
       if (!hit->has_value()) continue;
+      if (writable.hit != nullptr && found.empty()) {
+        Result<bool> joins = Verify(writable, **hit);
+        if (!joins.ok()) return joins.error();
+        if (!*joins) break;
+      }
+      if (found.empty() && search_.metacopy) search_.digest = search_.digest_here;
       if (!(search_.metacopy && !found.empty())) found.push_back(**hit);
-      if (search_.redirected && !search_.config.redirect_follow) return Errno::kPerm;
       if (search_.stop) break;
       if (search_.redirected && search_.path.front() == '/' && !from_roots_) {
         positions_ = RootPositions(position.branch + std::size_t{1});
@@ -270,10 +286,26 @@ class LowerSearch {
         i = static_cast<std::size_t>(-1);  // the next round begins at the first root
       }
     }
-    return CheckMayFollow(search_, upper_metacopy, search_.redirected);
+    return {};
   }
 
  private:
+  // Whether the first lower object belongs to the writable one, where that is checked.
+  Result<bool> Verify(const WritablePart& writable, const Hit& lower) {
+    const OverlayConfig& config = search_.config;
+    const bool checked =
+        search_.is_dir ? config.index_all() : config.index && writable.has_origin_object;
+    if (!checked) return true;
+    FileSystem& fs = state_.fs(lower.branch);
+    Result<Stat> stat = fs.GetAttr(search_.op, lower.node);
+    if (!stat.ok()) return stat.error();
+    // A directory without the mark gets it, and then it fits.
+    const bool fits = search_.is_dir && !writable.origin.has_value();
+    verified_ = fits || writable.origin == EncodeHandle(search_.op, fs, *stat, HandleOf::kLower);
+    if (!verified_ && !search_.is_dir) return Errno::kStale;
+    return verified_;
+  }
+
   // The roots of the name-giving branches from `first` on.
   LowerPositions RootPositions(std::size_t first) const {
     LowerPositions roots;
@@ -286,8 +318,10 @@ class LowerSearch {
 
   // Marks of the last position decide nothing.
   bool IsLast(std::size_t i) const {
-    if (!search_.config.redirect_follow) return i + 1 == positions_.size();
-    if (!search_.is_dir && search_.config.data_only_count > 0) return false;
+    const OverlayConfig& config = search_.config;
+    const bool reads_redirects = config.redirect_follow || config.data_only_count > 0;
+    if (!reads_redirects) return i + 1 == positions_.size();
+    if (!search_.is_dir && config.data_only_count > 0) return false;
     std::size_t last_named = state_.branches.size() - 1;
     while (last_named > 0 && state_.branches[last_named].data_only) --last_named;
     return positions_[i].branch == last_named;
@@ -297,58 +331,143 @@ class LowerSearch {
   Search& search_;
   LowerPositions positions_;
   bool from_roots_ = false;
+  bool verified_ = false;
 };
 
+// The marks of a writable directory that say how it is merged and listed.
+void ReadDirectoryMarks(const OpContext& op, const OverlayConfig& config, FileSystem& fs,
+                        NodeId node, const WritablePart& writable, bool has_lowers,
+                        Resolution& found) {
+  found.impure = ReadMark(op, fs, node, config.marks.impure) == "y";
+  found.origin_missing = has_lowers && !writable.origin.has_value();
+  found.may_hold_whiteouts = has_lowers || writable.origin.has_value();
+}
+
 }  // namespace
+
+// The writable branch's part of a lookup.
+Result<void> OverlayDialect::ResolveWritable(const UnionState& state, const UnionNode& dir,
+                                             OverlaySearch& search, Resolution& found) const {
+  Result<std::optional<Hit>> hit = LookUpInBranch(search, state.fs(0), 0, dir.top().node);
+  if (!hit.ok()) return hit.error();
+  found.opaque = search.opaque;
+  if (hit->has_value()) {
+    found.hits.push_back(**hit);
+    found.metacopy = search.metacopy;
+    found.digest = search.metacopy && search.digest_here;
+    if (search.redirected) found.redirect = search.path;
+  } else if (search.stop && search.opaque) {
+    found.whiteout_in_writable = true;
+  }
+  return {};
+}
+
+// A name without a writable object whose lower object has an index entry: the copy is there.
+Result<void> OverlayDialect::ResolveIndex(const OpContext& op, const UnionState& state,
+                                          const Hit& origin, Resolution& found) const {
+  const bool has_writable = state.has_writable && !found.hits.empty() && found.hits[0].branch == 0;
+  const std::optional<Hit> writable =
+      has_writable ? std::optional<Hit>(found.hits.front()) : std::nullopt;
+  Result<std::optional<Hit>> index = FindIndex(op, state, writable, origin);
+  if (!index.ok()) return index.error();
+  if (!index->has_value()) return {};
+  found.indexed = true;
+  if (has_writable) return {};
+  FileSystem& fs = state.fs(0);
+  const NodeId node = (*index)->node;
+  found.redirect = ReadMark(op, fs, node, config_.marks.redirect).value_or("");
+  Result<std::size_t> metacopy = ReadMetacopyMark(op, fs, node, config_.marks.metacopy);
+  if (!metacopy.ok()) return metacopy.error();
+  found.metacopy = *metacopy > 0;
+  found.digest = *metacopy > kMetacopyHeadBytes;
+  if (found.metacopy && !config_.metacopy) return Errno::kPerm;
+  if (!found.redirect.empty() && !config_.redirect_follow) return Errno::kPerm;
+  found.needs_link = true;
+  found.hits.insert(found.hits.begin(), **index);
+  return {};
+}
+
+// The link count the union starts with.
+Result<std::uint32_t> OverlayDialect::CountNames(const OpContext& op, const UnionState& state,
+                                                 const Resolution& found) const {
+  const Hit& top = found.hits.front();
+  Result<Stat> stat = state.fs(top.branch).GetAttr(op, top.node);
+  if (!stat.ok()) return stat.error();
+  if (top.branch != 0 || found.hits.size() == 1) return stat->nlink;
+  const Hit& lower = found.hits[1];
+  Result<Stat> below = state.fs(lower.branch).GetAttr(op, lower.node);
+  if (!below.ok()) return below.error();
+  return UnionNlink(op, state, below->nlink, top.node, stat->nlink);
+}
 
 Result<Resolution> OverlayDialect::Resolve(const OpContext& caller, const UnionState& state,
                                            const UnionNode& dir, std::string_view name) const {
   const OpContext op = AsMounter(caller);
-  Search search{.op = op, .config = config_, .path = name};
+  Search search{.op = op, .config = config_, .state = state, .path = name};
   Resolution found;
-  bool has_writable = false;
   LowerSearch below(state, search, dir);
+  WritablePart writable;
   if (dir.has_writable) {
-    FileSystem& fs = state.fs(0);
-    Result<std::optional<Hit>> hit = LookUpInBranch(search, fs, 0, dir.top().node);
-    if (!hit.ok()) return hit.error();
-    found.opaque = search.opaque;
-    if (hit->has_value()) {
-      has_writable = true;
-      found.hits.push_back(**hit);
-      found.metacopy = search.metacopy;
-      if (search.redirected) {
-        found.redirect = search.path;
-        if (search.path.front() == '/') below.StartFromRoots();
-      }
-    } else if (search.stop && search.opaque) {
-      found.whiteout_in_writable = true;
+    search.last =
+        !config_.redirect_follow && config_.data_only_count == 0 && dir.lower_count() == 0;
+    if (Result<void> done = ResolveWritable(state, dir, search, found); !done.ok()) {
+      return done.error();
     }
+    if (!found.redirect.empty() && found.redirect.front() == '/') below.StartFromRoots();
+  }
+  const std::optional<Hit> top =
+      found.hits.empty() ? std::nullopt : std::optional<Hit>(found.hits.front());
+  std::optional<Hit> origin;  // of a writable file: the object its mark names
+  if (top.has_value()) {
+    writable.hit = &*top;
+    writable.metacopy = found.metacopy;
+    writable.origin = ReadMark(op, state.fs(0), top->node, config_.marks.origin);
+    if (!search.is_dir && writable.origin.has_value()) {
+      origin = DecodeOrigin(op, state, *writable.origin, top->type);
+    }
+    writable.has_origin_object = origin.has_value();
   }
   Hits lowers;
-  if (Result<void> ran = below.Run(found.metacopy, lowers); !ran.ok()) return ran.error();
-  const bool needs_body = found.metacopy || (!has_writable && search.metacopy);
-  if (needs_body && (search.metacopy || lowers.empty())) return Errno::kIo;
+  if (Result<void> ran = below.Run(writable, lowers); !ran.ok()) return ran.error();
+  if (search.metacopy && !lowers.empty() && config_.data_only_count > 0 &&
+      search.absolute_redirect) {
+    // The body is looked for at the first use, whatever the options say about following.
+    found.data_redirect = std::string(search.path);
+    search.metacopy = false;
+  } else {
+    Result<void> allowed = CheckMayFollow(search, found.metacopy, search.redirected);
+    if (!allowed.ok()) return allowed.error();
+  }
+  if (search.metacopy || (found.metacopy && lowers.empty())) return Errno::kIo;
+  if (!top.has_value()) found.digest = search.digest;
 
-  if (has_writable) {
-    const Hit& top = found.hits.front();
-    const std::optional<std::string> origin =
-        ReadMark(op, state.fs(0), top.node, config_.marks.origin);
-    if (search.is_dir) {
-      found.impure = ReadMark(op, state.fs(0), top.node, config_.marks.impure) == "y";
-      found.origin_missing = !lowers.empty() && !origin.has_value();
-      found.may_hold_whiteouts = !lowers.empty() || origin.has_value();
-    } else if (lowers.empty() && origin.has_value() && !origin->empty()) {
-      if (std::optional<Hit> hit = DecodeOrigin(op, state, *origin, top.type)) {
-        lowers.push_back(*hit);
-      }
-    }
-  } else if (!lowers.empty() && search.is_dir) {
+  std::optional<Hit> index_origin;
+  if (!top.has_value() && !lowers.empty()) {
+    index_origin = lowers.front();
+  } else if (top.has_value() && search.is_dir) {
+    if (below.verified()) index_origin = lowers.front();
+  } else if (top.has_value() && origin.has_value()) {
+    index_origin = found.metacopy ? lowers.front() : *origin;
+  }
+  if (top.has_value() && search.is_dir) {
+    ReadDirectoryMarks(op, config_, state.fs(0), top->node, writable, !lowers.empty(), found);
+  } else if (top.has_value() && lowers.empty() && origin.has_value()) {
+    lowers.push_back(*origin);
+  } else if (!top.has_value() && !lowers.empty() && search.is_dir) {
     found.may_hold_whiteouts =
         lowers.size() > 1 ||
         ReadMark(op, state.fs(lowers[0].branch), lowers[0].node, config_.marks.origin).has_value();
   }
   found.hits.insert(found.hits.end(), lowers.begin(), lowers.end());
+  if (index_origin.has_value() && config_.index && (!search.is_dir || config_.index_all())) {
+    Result<void> done = ResolveIndex(op, state, *index_origin, found);
+    if (!done.ok()) return done.error();
+  }
+  if (config_.index && !found.hits.empty() && !search.is_dir) {
+    Result<std::uint32_t> nlink = CountNames(op, state, found);
+    if (!nlink.ok()) return nlink.error();
+    found.nlink = *nlink;
+  }
   found.xattr_whiteouts = search.xattr_whiteouts;
   if (found.hits.empty()) {
     const bool hidden = search.stop && search.opaque;
@@ -370,7 +489,8 @@ Result<Resolution> OverlayDialect::ResolveRoot(const OpContext& caller,
     const Branch& branch = state.branches[i];
     if (branch.data_only) continue;
     found.hits.push_back({static_cast<BranchIndex>(i), branch.root, FileType::kDirectory});
-    if (ReadMark(op, *branch.fs, branch.root, config_.marks.opaque) == "x") {
+    const bool writable = state.has_writable && i == 0;
+    if (!writable && ReadMark(op, *branch.fs, branch.root, config_.marks.opaque) == "x") {
       found.xattr_whiteouts = true;
     }
   }
@@ -387,12 +507,16 @@ Result<std::optional<NodeKey>> OverlayDialect::IdentityKey(const OpContext& op,
   const Hit* lower = nullptr;
   if (found.hits.size() > (has_writable ? 1U : 0U)) lower = &found.hits[has_writable ? 1 : 0];
   if (lower != nullptr) {
-    bool by_lower = lower->type == FileType::kDirectory || !state.has_writable;
+    // ovl_hash_bylower: a lower hard link will be broken, or is, by its copy-up without an index.
+    bool by_lower = found.indexed || !state.has_writable;
     if (!by_lower) {
-      // A lower hard link will be broken, or is, by its copy-up: each name is a file of its own.
-      Result<Stat> stat = state.fs(lower->branch).GetAttr(op, lower->node);
-      if (!stat.ok()) return stat.error();
-      by_lower = stat->nlink <= 1;
+      by_lower = lower->type == FileType::kDirectory;
+      if (!by_lower) {
+        Result<Stat> stat = state.fs(lower->branch).GetAttr(op, lower->node);
+        if (!stat.ok()) return stat.error();
+        by_lower = stat->nlink <= 1 || (!has_writable && config_.index);
+      }
+      if (config_.nfs_export && has_writable) by_lower = false;
     }
     if (by_lower) {
       return std::optional<NodeKey>(NodeKey{&state.fs(lower->branch), lower->node});

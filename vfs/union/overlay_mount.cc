@@ -1,7 +1,6 @@
 // Mounting an overlay: the checks of fs/overlayfs/super.c in their order, the work directory, the
 // marks of the upper root.
 #include <algorithm>
-#include <atomic>
 #include <utility>
 
 #include "lamina/base/check.h"
@@ -92,68 +91,6 @@ Result<void> CheckNested(const OverlayMount& mount) {
   return {};
 }
 
-// Removes everything below `dir`. The depth of what a crash left is bounded by what a mount makes;
-// a hostile work directory may be deeper, so the loop keeps its own stack.
-Result<void> EmptyDirectory(const OpContext& op, FileSystem& fs, NodeId dir) {
-  struct Level {
-    NodeId node;
-    std::string name;  // in the level above
-  };
-  std::vector<Level> stack = {{dir, ""}};
-  while (!stack.empty()) {
-    const NodeId here = stack.back().node;
-    Result<HandleId> handle = fs.Open(op, here, {});
-    if (!handle.ok()) return handle.error();
-    std::vector<std::pair<std::string, FileType>> entries;
-    Result<DirCookie> end = fs.ReadDir(op, *handle, DirCookie{}, [&](const DirEntry& entry) {
-      entries.emplace_back(std::string(entry.name), entry.type);
-      return true;
-    });
-    fs.Close(*handle);
-    if (!end.ok()) return end.error();
-    bool descended = false;
-    for (const auto& [name, type] : entries) {
-      Result<void> removed = fs.Remove(op, {here, name}, type);
-      if (removed.ok()) continue;
-      if (removed.error() != Errno::kNotEmpty) return removed;
-      Result<NodeId> child = fs.Lookup(op, {here, name});
-      if (!child.ok()) return child.error();
-      stack.push_back({*child, name});
-      descended = true;
-      break;
-    }
-    if (descended) continue;
-    const Level done = stack.back();
-    stack.pop_back();
-    if (stack.empty()) return {};
-    if (Result<void> removed = fs.Remove(op, {stack.back().node, done.name}, FileType::kDirectory);
-        !removed.ok()) {
-      return removed;
-    }
-  }
-  return {};
-}
-
-// work/ inside the work directory: made anew, mode 0. Errors: kInval left by a volatile mount.
-Result<NodeId> PrepareWork(const OpContext& op, FileSystem& fs, NodeId workdir) {
-  Result<NodeId> old = fs.Lookup(op, {workdir, "work"});
-  if (old.ok()) {
-    Result<NodeId> incompat = fs.Lookup(op, {*old, "incompat"});
-    if (incompat.ok() && fs.Lookup(op, {*incompat, "volatile"}).ok()) return Errno::kInval;
-    Result<Stat> stat = fs.GetAttr(op, *old);
-    if (!stat.ok()) return stat.error();
-    if (stat->type == FileType::kDirectory) {
-      if (Result<void> emptied = EmptyDirectory(op, fs, *old); !emptied.ok()) {
-        return emptied.error();
-      }
-    }
-    if (Result<void> removed = fs.Remove(op, {workdir, "work"}, stat->type); !removed.ok()) {
-      return removed.error();
-    }
-  }
-  return fs.Create(op, {workdir, "work"}, {.type = FileType::kDirectory, .mode = 0});
-}
-
 Result<void> MarkVolatile(const OpContext& op, FileSystem& fs, NodeId work) {
   NodeId dir = work;
   for (const std::string_view name : {"incompat", "volatile"}) {
@@ -195,34 +132,6 @@ Result<void> MarkUuid(const OpContext& op, const OverlayOptions& options,
   return upper.fs->SetXattr(op, upper.node, config.marks.uuid, MakeUuid(*stat), XattrMode::kSet);
 }
 
-std::uint64_t NextDevice() {
-  // Union devices count from a number no leaf file system reaches.
-  static std::atomic<std::uint64_t> next{std::uint64_t{1} << 40U};
-  return next++;
-}
-
-OverlayConfig MakeConfig(const OverlayOptions& options, const std::vector<Branch>& branches) {
-  OverlayConfig config;
-  if (options.userxattr) config.prefix = "user.overlay.";
-  config.marks = OverlayMarks(config.prefix);
-  config.redirect_create = options.redirect_dir == RedirectDir::kOn;
-  config.redirect_follow = options.redirect_dir != RedirectDir::kNoFollow && !options.userxattr;
-  config.sync = !options.volatile_upper;
-  config.allow_offline_changes = !config.redirect_create;
-  config.kernel_quirks = options.kernel_quirks;
-  config.device = NextDevice();
-  for (const Branch& branch : branches) {
-    std::uint64_t device = 0;
-    for (std::size_t i = 0; i < config.pseudo_devices.size(); ++i) {
-      if (branches[i].fs == branch.fs) device = config.pseudo_devices[i];
-    }
-    config.pseudo_devices.push_back(device != 0 ? device : NextDevice());
-    if (branch.fs != branches.front().fs) config.same_fs = false;
-    if (branch.data_only) ++config.data_only_count;
-  }
-  return config;
-}
-
 std::vector<Branch> MakeBranches(const OverlayMount& mount) {
   std::vector<Branch> branches;
   const auto add = [&](const DirectoryRef& ref, BranchMode mode, bool data_only) {
@@ -240,6 +149,8 @@ Result<void> PrepareUpper(const OpContext& op, const OverlayMount& mount, UnionS
   Result<NodeId> work = PrepareWork(op, *mount.work->fs, mount.work->node);
   if (!work.ok()) return work.error();
   state.work = *work;
+  state.traps.insert({mount.work->fs, mount.work->node});
+  state.traps.insert({mount.work->fs, *work});
   if (!mount.options.volatile_upper) return {};
   return MarkVolatile(op, *mount.work->fs, *work);
 }
@@ -248,21 +159,38 @@ Result<void> PrepareUpper(const OpContext& op, const OverlayMount& mount, UnionS
 
 Result<std::unique_ptr<UnionFs>> MountOverlay(const OpContext& caller, const OverlayMount& mount) {
   const OpContext op = AsMounter(caller);
-  if (UnsupportedOverlayOption(mount).has_value()) return Errno::kOpNotSupp;
+  if (Result<void> checked = CheckOverlayOptions(mount.options); !checked.ok()) {
+    return checked.error();
+  }
   if (Result<void> checked = CheckLayers(op, mount); !checked.ok()) return checked.error();
   auto state = std::make_unique<UnionState>();
   state->branches = MakeBranches(mount);
   state->has_writable = mount.upper.has_value();
   state->read_only = mount.read_only || !state->has_writable;
-  auto dialect = std::make_unique<OverlayDialect>(MakeConfig(mount.options, state->branches));
+  for (const Branch& branch : state->branches) state->traps.insert({branch.fs, branch.root});
+  for (const Branch& branch : state->branches) {
+    const bool known = std::find(state->changing.begin(), state->changing.end(), branch.fs) !=
+                       state->changing.end();
+    if (!branch.fs->frozen() && !known) state->changing.push_back(branch.fs);
+    if (branch.fs->limits().stacking_depth > 0) state->cache_names = false;
+  }
+  auto dialect = std::make_unique<OverlayDialect>(MakeOverlayConfig(mount, state->branches));
+  const OverlayConfig& config = dialect->config();
   if (state->has_writable) {
     Result<void> prepared = PrepareUpper(op, mount, *state);
     if (!prepared.ok()) return prepared.error();
   }
   if (Result<void> checked = CheckDistinct(mount); !checked.ok()) return checked.error();
   if (state->has_writable) {
-    Result<void> marked = MarkUuid(op, mount.options, dialect->config(), *mount.upper);
+    Result<void> marked = MarkUuid(op, mount.options, config, *mount.upper);
     if (!marked.ok()) return marked.error();
+  }
+  if (config.index) {
+    // The index is the place for temporaries too.
+    Result<NodeId> index = PrepareIndex(op, *dialect, *state, mount.work->node);
+    if (!index.ok()) return index.error();
+    state->work = *index;
+    state->traps.insert({mount.work->fs, *index});
   }
   if (Result<void> checked = CheckNested(mount); !checked.ok()) return checked.error();
   Result<Resolution> root = dialect->ResolveRoot(op, *state);
@@ -270,12 +198,13 @@ Result<std::unique_ptr<UnionFs>> MountOverlay(const OpContext& caller, const Ove
   UnionNode& node = state->nodes.Add(FileType::kDirectory);
   node.hits = root->hits;
   node.has_writable = state->has_writable;
+  node.name_in_writable = true;
   node.impure = root->impure;
   node.may_hold_whiteouts = true;
   node.xattr_whiteouts = root->xattr_whiteouts;
   node.parent = node.id;
   state->root = node.id;
-  const std::uint64_t device = dialect->config().device;
+  const std::uint64_t device = config.device;
   return std::make_unique<UnionFs>(std::move(state), std::move(dialect), device);
 }
 

@@ -97,7 +97,7 @@ Result<void> OverlayDialect::PlanCreate(const OpContext& op, const UnionState& s
                                         Plan& plan) const {
   // A whiteout cannot be made from above.
   if (node.type == FileType::kCharDevice && node.rdev == 0) return Errno::kPerm;
-  if (Result<void> up = PlanCopyUp(op, state, *place.dir, ~std::uint64_t{0}, plan); !up.ok()) {
+  if (Result<void> up = PlanCopyUp(op, state, *place.dir, {}, plan); !up.ok()) {
     return up;
   }
   const StepNode parent = StepNode::WritableOf(place.dir->id);
@@ -137,9 +137,14 @@ Result<void> OverlayDialect::PlanCreate(const OpContext& op, const UnionState& s
 Result<void> OverlayDialect::PlanLink(const OpContext& op, const UnionState& state, UnionNode& node,
                                       HandleId unnamed, const NamedNode& place, Plan& plan) const {
   for (UnionNode* each : {&node, place.dir}) {
-    if (Result<void> up = PlanCopyUp(op, state, *each, ~std::uint64_t{0}, plan); !up.ok()) {
-      return up;
-    }
+    if (Result<void> up = PlanCopyUp(op, state, *each, {}, plan); !up.ok()) return up;
+  }
+  if (Result<std::uint32_t> counted = PlanNlinkStart(op, state, node, plan); !counted.ok()) {
+    return counted.error();
+  }
+  if (WillBeMetacopy(node)) {
+    if (Result<void> led = PlanRedirect(op, state, node, false, plan); !led.ok()) return led;
+    if (plan.refusal.has_value()) return {};
   }
   if (WillHaveOrigin(node)) PlanImpure(*place.dir, plan);
   const StepPlace target{StepNode::WritableOf(place.dir->id), std::string(place.name)};
@@ -243,9 +248,10 @@ Result<void> OverlayDialect::PlanHide(const OpContext& op, const UnionState& sta
     if (!listed.ok()) return listed.error();
     whiteouts = *std::move(listed);
   }
-  if (Result<void> up = PlanCopyUp(op, state, *victim.dir, ~std::uint64_t{0}, plan); !up.ok()) {
-    return up;
-  }
+  if (Result<void> up = PlanCopyUp(op, state, *victim.dir, {}, plan); !up.ok()) return up;
+  Result<std::uint32_t> writable_nlink = PlanNlinkStart(op, state, *victim.node, plan);
+  if (!writable_nlink.ok()) return writable_nlink.error();
+  plan.buries = directory && (*lower_positive || !whiteouts.empty());
   if (!whiteouts.empty()) {
     if (Result<int> cleared = PlanClearEmpty(op, state, victim, whiteouts, plan); !cleared.ok()) {
       return cleared.error();
@@ -256,16 +262,16 @@ Result<void> OverlayDialect::PlanHide(const OpContext& op, const UnionState& sta
     Step& remove = plan.Add(StepKind::kRemove, StepPhase::kCommit);
     remove.place = place;
     remove.type = victim.node->type;
-    return {};
+    return PlanNlinkEnd(op, state, *victim.node, *writable_nlink - 1, plan);
   }
-  const bool replaces_directory = directory && victim.node->has_writable;
+  const bool replaces_directory = directory && (victim.node->has_writable || config_.index_all());
   const int slot = plan.NewSlot();
   Step& make = plan.Add(StepKind::kCreateTemp, StepPhase::kPrepare);
   make.type = FileType::kCharDevice;
   make.result_slot = slot;
   AddPublish(slot, place, replaces_directory ? RenameMode::kExchange : RenameMode::kReplace, plan);
   if (replaces_directory) AddTempRemoval(slot, FileType::kDirectory, plan);
-  return {};
+  return PlanNlinkEnd(op, state, *victim.node, *writable_nlink - 1, plan);
 }
 
 }  // namespace lamina

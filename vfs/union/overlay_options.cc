@@ -139,8 +139,21 @@ Result<void> ParseOption(std::string_view option, OverlayMountText& mount) {
   return Errno::kInval;
 }
 
-// Options that exclude each other when both were written (ovl_fs_params_verify).
-Result<void> CheckConflicts(const OverlayOptions& options) {
+}  // namespace
+
+Result<OverlayMountText> ParseOverlayMountText(std::string_view text) {
+  OverlayMountText mount;
+  for (const std::string& option : SplitOptions(text)) {
+    if (option.empty()) continue;
+    if (Result<void> parsed = ParseOption(option, mount); !parsed.ok()) return parsed.error();
+  }
+  if (Result<void> checked = CheckOverlayOptions(mount.options); !checked.ok())
+    return checked.error();
+  return mount;
+}
+
+// ovl_fs_params_verify
+Result<void> CheckOverlayOptions(const OverlayOptions& options) {
   const bool redirect_given = options.redirect_dir != RedirectDir::kDefault;
   if (options.metacopy == Toggle::kOn && redirect_given &&
       options.redirect_dir != RedirectDir::kOn) {
@@ -153,33 +166,17 @@ Result<void> CheckConflicts(const OverlayOptions& options) {
   if (options.userxattr) {
     if (options.metacopy == Toggle::kOn) return Errno::kInval;
     if (redirect_given && options.redirect_dir != RedirectDir::kNoFollow) return Errno::kInval;
+    if (options.verity == VerityMode::kOn || options.verity == VerityMode::kRequire) {
+      return Errno::kInval;
+    }
   }
   return {};
 }
 
-}  // namespace
-
-Result<OverlayMountText> ParseOverlayMountText(std::string_view text) {
-  OverlayMountText mount;
-  for (const std::string& option : SplitOptions(text)) {
-    if (option.empty()) continue;
-    if (Result<void> parsed = ParseOption(option, mount); !parsed.ok()) return parsed.error();
-  }
-  if (Result<void> checked = CheckConflicts(mount.options); !checked.ok()) return checked.error();
-  return mount;
-}
-
-std::optional<std::string> UnsupportedOverlayOption(const OverlayMount& mount) {
+bool OverlayWantsIndex(const OverlayMount& mount) {
   const OverlayOptions& options = mount.options;
-  if (options.metacopy == Toggle::kOn) return "metacopy=on";
-  if (options.index == Toggle::kOn) return "index=on";
-  if (options.nfs_export == Toggle::kOn) return "nfs_export=on";
-  if (options.xino == XinoMode::kOn) return "xino=on";
-  if (options.xino == XinoMode::kAuto) return "xino=auto";
-  if (options.verity == VerityMode::kOn) return "verity=on";
-  if (options.verity == VerityMode::kRequire) return "verity=require";
-  if (!mount.data_only.empty()) return "lowerdir=::";
-  return std::nullopt;
+  return mount.upper.has_value() &&
+         (options.index == Toggle::kOn || options.nfs_export == Toggle::kOn);
 }
 
 }  // namespace lamina

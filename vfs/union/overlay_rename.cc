@@ -9,10 +9,7 @@ inline constexpr std::size_t kMaxRedirectBytes = 256;  // module parameter redir
 bool IsDirectory(const UnionNode& node) { return node.type == FileType::kDirectory; }
 
 // Shown from more than one branch, or only from below: its name cannot move without a redirect.
-bool IsMergedOrLower(const UnionNode& node) {
-  if (!node.has_writable) return true;
-  return IsDirectory(node) ? node.lower_count() > 0 : node.metacopy;
-}
+bool IsMergedOrLower(const UnionNode& node) { return !node.has_writable || node.lower_count() > 0; }
 
 // After the copy-up that comes first.
 bool WillHaveOrigin(const UnionNode& node) { return node.keeps_ino && node.lower_count() > 0; }
@@ -40,22 +37,36 @@ Result<std::string> OverlayDialect::AbsoluteRedirect(const UnionState& state,
   return path;
 }
 
-Result<void> OverlayDialect::PlanRedirect(const UnionState& state, const NamedNode& moved,
-                                          bool same_dir, Plan& plan) const {
-  UnionNode& node = *moved.node;
+bool OverlayDialect::WillBeMetacopy(const UnionNode& node) const {
+  if (node.type != FileType::kRegular) return false;
+  if (node.has_writable) return node.metacopy;
+  return config_.metacopy && config_.verity != VerityMode::kRequire;
+}
+
+Result<void> OverlayDialect::PlanRedirect(const OpContext& op, const UnionState& state,
+                                          UnionNode& node, bool same_dir, Plan& plan) const {
   const bool absolute_already = !node.redirect.empty() && node.redirect.front() == '/';
   if (absolute_already) return {};
-  if (same_dir && !node.redirect.empty()) return {};
+  bool absolute = !same_dir;
+  if (!absolute && !IsDirectory(node)) {
+    // Two copies linked together may come to stand in different directories.
+    const Hit& lower = *node.first_lower();
+    Result<Stat> stat = state.fs(lower.branch).GetAttr(AsMounter(op), lower.node);
+    if (!stat.ok()) return stat.error();
+    absolute = stat->nlink > 1;
+  }
+  if (!absolute && !node.redirect.empty()) return {};
   std::string value = node.name;
-  if (!same_dir) {
-    Result<std::string> absolute = AbsoluteRedirect(state, node);
-    if (!absolute.ok()) {
-      plan.refusal = absolute.error();  // by now everything was copied up
+  if (absolute) {
+    Result<std::string> path = AbsoluteRedirect(state, node);
+    if (!path.ok()) {
+      plan.refusal = path.error();  // by now everything was copied up
       return {};
     }
-    value = *std::move(absolute);
+    value = *std::move(path);
   }
-  Step& step = plan.Add(StepKind::kSetXattr, StepPhase::kPrepare);
+  // Its own transaction: the mark stays when what follows fails, as in the kernel.
+  Step& step = plan.Add(StepKind::kSetXattr, StepPhase::kCommit);
   step.node = StepNode::WritableOf(node.id);
   step.key = config_.marks.redirect;
   step.value = std::move(value);
@@ -64,14 +75,15 @@ Result<void> OverlayDialect::PlanRedirect(const UnionState& state, const NamedNo
 }
 
 // The marks a moved object needs so that nothing below its new name shines through.
-Result<void> OverlayDialect::PlanMove(const UnionState& state, const NamedNode& moved,
-                                      const NamedNode& target, Plan& plan) const {
+Result<void> OverlayDialect::PlanMove(const OpContext& op, const UnionState& state,
+                                      const NamedNode& moved, const NamedNode& target,
+                                      Plan& plan) const {
   UnionNode& node = *moved.node;
-  if (IsDirectory(node) && IsMergedOrLower(node)) {
-    return PlanRedirect(state, moved, moved.dir == target.dir, plan);
+  if (IsDirectory(node) ? IsMergedOrLower(node) : WillBeMetacopy(node)) {
+    return PlanRedirect(op, state, node, moved.dir == target.dir, plan);
   }
   if (IsDirectory(node) && !node.opaque && IsMergedDirectory(*target.dir)) {
-    // Its own transaction: the mark stays when the rename fails, as in the kernel.
+    // Stays when the rename fails, too.
     Step& step = plan.Add(StepKind::kSetXattr, StepPhase::kCommit);
     step.node = StepNode::WritableOf(node.id);
     step.key = config_.marks.opaque;
@@ -118,10 +130,15 @@ Result<void> OverlayDialect::PlanRename(const OpContext& op, const UnionState& s
   std::vector<UnionNode*> copied = {from.node, to.dir};
   if (exchange) copied.push_back(to.node);
   for (UnionNode* node : copied) {
-    if (Result<void> up = PlanCopyUp(op, state, *node, ~std::uint64_t{0}, plan); !up.ok()) {
-      return up;
-    }
+    if (Result<void> up = PlanCopyUp(op, state, *node, {}, plan); !up.ok()) return up;
   }
+  std::uint32_t victim_nlink = 0;
+  if (!exchange && to.node != nullptr) {
+    Result<std::uint32_t> counted = PlanNlinkStart(op, state, *to.node, plan);
+    if (!counted.ok()) return counted.error();
+    victim_nlink = *counted;
+  }
+  plan.buries = !whiteouts.empty();
   if (!whiteouts.empty()) {
     if (Result<int> cleared = PlanClearEmpty(op, state, to, whiteouts, plan); !cleared.ok()) {
       return cleared.error();
@@ -131,9 +148,9 @@ Result<void> OverlayDialect::PlanRename(const OpContext& op, const UnionState& s
     if (WillHaveOrigin(*from.node)) PlanImpure(*to.dir, plan);
     if (exchange && WillHaveOrigin(*to.node)) PlanImpure(*from.dir, plan);
   }
-  if (Result<void> moved = PlanMove(state, from, to, plan); !moved.ok()) return moved;
+  if (Result<void> moved = PlanMove(op, state, from, to, plan); !moved.ok()) return moved;
   if (exchange) {
-    if (Result<void> moved = PlanMove(state, to, from, plan); !moved.ok()) return moved;
+    if (Result<void> moved = PlanMove(op, state, to, from, plan); !moved.ok()) return moved;
   }
   if (plan.refusal.has_value()) return {};
   Step& rename = plan.Add(StepKind::kRename, StepPhase::kCommit);
@@ -146,7 +163,8 @@ Result<void> OverlayDialect::PlanRename(const OpContext& op, const UnionState& s
     remove.place = {StepNode::WritableOf(from.dir->id), std::string(from.name)};
     remove.type = FileType::kCharDevice;
   }
-  return {};
+  if (exchange || to.node == nullptr) return {};
+  return PlanNlinkEnd(op, state, *to.node, victim_nlink - 1, plan);
 }
 
 }  // namespace lamina

@@ -16,6 +16,7 @@
 
 #include "lamina/fs/file_system.h"
 #include "lamina/union/branch.h"
+#include "lamina/union/union_fs.h"
 
 namespace lamina {
 
@@ -74,6 +75,7 @@ struct Step {
   AttrChange change;
   std::string key;
   std::string value;
+  int handle_slot = -1;  // kSetXattr: the value is the handle of that slot's object
   XattrMode xattr_mode = XattrMode::kSet;
   BranchIndex source_branch = 0;  // kCopyData
   NodeId source;
@@ -82,13 +84,21 @@ struct Step {
   OpenFlags open_flags;            // kCreateUnnamed
   HandleId handle;                 // kLinkUnnamed of a file the union holds open; 0: the slot's
   NodeId copied_up;                // union node that this commit moves to the writable branch
+  bool metacopy = false;           // … without its body
+  bool indexed = false;            // … under its name in the index
+  NodeId body_copied;              // union node whose body is in the writable branch from now on
+  NodeId linked;                   // union node whose name in use this commit makes there
   NodeId redirects;                // union node whose redirect this mark is
 };
 
 struct Plan {
+  Plan() { steps.reserve(kUsualSteps); }
+
+  static constexpr std::size_t kUsualSteps = 6;
   std::vector<Step> steps;
   int slots = 0;
   int made = -1;             // the slot of the object the call is about
+  bool buries = false;       // the directory it removes ends in the work directory
   bool made_opaque = false;  // it bears the opaque mark
   // The call fails with this after its steps: what the kernel finds out too late to have done
   // nothing.

@@ -36,6 +36,11 @@ struct Resolution {
   bool xattr_whiteouts = false;       // a directory that may hold xattr whiteouts (opaque=x)
   bool impure = false;                // the writable directory bears the impure mark
   bool may_hold_whiteouts = false;    // its listing must be filtered
+  bool digest = false;                // the topmost metacopy mark holds a digest
+  bool indexed = false;               // an index entry ties the copy to its lower object
+  bool needs_link = false;            // the copy was found through the index: no name here yet
+  std::uint32_t nlink = 0;            // names in the union, where an index keeps count
+  std::string data_redirect;          // the body's path in the data-only branches
   bool origin_missing = false;        // a merged writable directory without origin mark: repair it
   bool metacopy = false;              // the writable file holds attributes only
   std::string redirect;               // of the writable object

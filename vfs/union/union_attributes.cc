@@ -1,6 +1,7 @@
 // UnionFs: attributes and xattrs. Reads go to the topmost object; changes copy up first.
 #include <algorithm>
 
+#include "lamina/store/page.h"
 #include "lamina/union/union_fs.h"
 #include "vfs/union/union_body.h"
 
@@ -29,7 +30,20 @@ Result<Stat> UnionFs::GetAttr(const OpContext& op, NodeId id) {
   stat->ino = identity->ino;
   stat->dev = identity->dev;
   // Counting the subdirectories of a merged directory is not worth it, says the kernel.
-  if (node.type == FileType::kDirectory && node.hits.size() > 1) stat->nlink = 1;
+  if (node.type == FileType::kDirectory) {
+    if (node.hits.size() > 1) stat->nlink = 1;
+    return stat;
+  }
+  if (node.indexed) stat->nlink = node.nlink;
+  const Hit* data = node.type == FileType::kRegular ? node.body() : &node.top();
+  if (data == nullptr) {
+    // A body that was not looked up yet is guessed to be as long as the file says.
+    stat->allocated_sectors = (stat->size_bytes + kPageBytes - 1) / kPageBytes * (kPageBytes / 512);
+  } else if (data != &node.top()) {
+    Result<Stat> body = state.fs(data->branch).GetAttr(AsMounter(op), data->node);
+    if (!body.ok()) return body;
+    stat->allocated_sectors = body->allocated_sectors;
+  }
   return stat;
 }
 
@@ -38,19 +52,24 @@ Result<void> UnionFs::SetAttr(const OpContext& op, NodeId id, const AttrChange& 
   Result<UnionNode*> found = body_->FindNode(id);
   if (!found.ok()) return found.error();
   UnionNode& node = **found;
+  body_->UseHandleName(op, node);
   if (change.size_bytes.has_value() && node.type != FileType::kRegular) {
     return node.type == FileType::kDirectory ? Errno::kIsDir : Errno::kInval;
   }
   Plan plan;
   if (Result<void> planned =
-          body_->PlanWrite(op, node, change.size_bytes.value_or(~std::uint64_t{0}), plan);
+          body_->PlanWrite(op, node,
+                           {.data = change.size_bytes.has_value(),
+                            .limit_bytes = change.size_bytes.value_or(~std::uint64_t{0})},
+                           plan);
       !planned.ok()) {
     return planned;
   }
   Step& step = plan.Add(StepKind::kSetAttr, StepPhase::kCommit);
   step.node = StepNode::WritableOf(id);
   step.change = change;
-  if (change.size_bytes.has_value() && !node.has_writable && !change.mtime.has_value()) {
+  if (change.size_bytes.has_value() && (!node.has_writable || node.metacopy) &&
+      !change.mtime.has_value()) {
     // The copy has its new size already; that the file changes must show all the same.
     Result<Stat> stat = body_->state->fs(node.top().branch).GetAttr(AsMounter(op), node.top().node);
     if (!stat.ok()) return stat.error();
@@ -60,11 +79,20 @@ Result<void> UnionFs::SetAttr(const OpContext& op, NodeId id, const AttrChange& 
   return body_->Apply(op, plan);
 }
 
-Result<void> UnionFs::Body::PlanWrite(const OpContext& op, UnionNode& node,
-                                      std::uint64_t limit_bytes, Plan& plan) const {
-  if (node.has_writable) return {};
-  if (node.dead && !dialect->CopiesUpUnnamed()) return Errno::kStale;
-  return dialect->PlanCopyUp(op, *state, node, limit_bytes, plan);
+Result<void> UnionFs::Body::PlanWrite(const OpContext& op, UnionNode& node, BodyNeed need,
+                                      Plan& plan) const {
+  if (node.has_writable && !node.needs_link() && !node.metacopy) return {};
+  if (node.dead && !node.has_writable && !dialect->CopiesUpUnnamed()) return Errno::kStale;
+  return dialect->PlanCopyUp(op, *state, node, need, plan);
+}
+
+Result<Hit> UnionFs::Body::FindBody(const OpContext& op, UnionNode& node) const {
+  Result<Hit> body = dialect->FindBody(op, *state, node);
+  if (body.ok() && node.body() == nullptr) {
+    node.hits.push_back(*body);
+    node.data_redirect.clear();
+  }
+  return body;
 }
 
 Result<std::string> UnionFs::ReadLink(const OpContext& op, NodeId id) {
@@ -105,10 +133,12 @@ Result<void> UnionFs::SetXattr(const OpContext& op, NodeId id, std::string_view 
   Result<UnionNode*> found = body_->FindNode(id);
   if (!found.ok()) return found.error();
   UnionNode& node = **found;
+  body_->UseHandleName(op, node);
   if (Result<void> allowed = CheckXattrKey(key, node.type); !allowed.ok()) return allowed;
   Plan plan;
-  if (Result<void> planned = body_->PlanWrite(op, node, ~std::uint64_t{0}, plan); !planned.ok()) {
-    return planned;
+  if (!node.has_writable) {
+    Result<void> planned = body_->PlanWrite(op, node, {}, plan);
+    if (!planned.ok()) return planned;
   }
   Step& step = plan.Add(StepKind::kSetXattr, StepPhase::kCommit);
   step.node = StepNode::WritableOf(id);
@@ -124,6 +154,7 @@ Result<void> UnionFs::RemoveXattr(const OpContext& op, NodeId id, std::string_vi
   Result<UnionNode*> found = body_->FindNode(id);
   if (!found.ok()) return found.error();
   UnionNode& node = **found;
+  body_->UseHandleName(op, node);
   if (Result<void> allowed = CheckXattrKey(key, node.type); !allowed.ok()) return allowed;
   if (!node.has_writable) {
     // A key that is not there costs no copy-up.
@@ -131,8 +162,9 @@ Result<void> UnionFs::RemoveXattr(const OpContext& op, NodeId id, std::string_vi
     if (!there.ok()) return there.error();
   }
   Plan plan;
-  if (Result<void> planned = body_->PlanWrite(op, node, ~std::uint64_t{0}, plan); !planned.ok()) {
-    return planned;
+  if (!node.has_writable) {
+    Result<void> planned = body_->PlanWrite(op, node, {}, plan);
+    if (!planned.ok()) return planned;
   }
   Step& step = plan.Add(StepKind::kDropXattr, StepPhase::kCommit);
   step.node = StepNode::WritableOf(id);

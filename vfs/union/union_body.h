@@ -18,6 +18,8 @@ struct UnionHandle {
   Kind kind = Kind::kClosed;
   std::uint32_t generation = 0;  // of the slot: a stale HandleId is kBadF
   UnionNode* node = nullptr;
+  NodeId dir;  // the name it was opened by
+  std::string name;
   OpenFlags flags;
   FileSystem* fs = nullptr;  // of the branch file behind it
   HandleId real;
@@ -30,6 +32,7 @@ struct UnionFs::Body {
   std::unique_ptr<UnionState> state;
   std::unique_ptr<const Dialect> dialect;
   std::uint64_t device = 0;
+  FsLimits limits;
   std::uint64_t next_temporary = 0;
   std::uint64_t next_private_ino = 1;
   std::uint64_t changes = 0;
@@ -44,7 +47,23 @@ struct UnionFs::Body {
   Result<NamedNode> FindName(const OpContext& op, Place place);
   Result<UnionNode*> Instantiate(const OpContext& op, UnionNode& dir, std::string_view name,
                                  const Resolution& found);
+  // What a lookup found becomes what the node knows.
+  void Learn(UnionNode& node, const Resolution& found);
   UnionNode& AddNode(FileType type);
+  // No branch has the name: known without asking them.
+  bool KnownMissing(const OpContext& op, UnionNode& dir, std::string_view name);
+  void NoteMissed(const UnionNode& dir, std::string_view name);
+  // After a name was looked for in every branch in vain: too often, and the names are read.
+  void CountMissing(const OpContext& op, UnionNode& dir);
+  // What is remembered of a directory, if it still holds; else null.
+  DirectoryCache* ValidCache(const OpContext& op, UnionNode& dir);
+  BranchStamp StampOf(const OpContext& op, const UnionNode& dir) const;
+  void SetOrphan(UnionNode& node, bool orphan);
+  // A change of an orphan put it back under a name that was found missing: it stays missing.
+  void HidePutBack(const Plan& plan);
+  // The union itself gives the name a new object.
+  void ShowAgain(NodeId dir, std::string_view name);
+  Result<std::shared_ptr<MergedListing>> TakeListing(const OpContext& op, UnionNode& dir);
   // The name is gone from the union; the node goes too unless something keeps it.
   void ForgetName(const OpContext& op, const NamedNode& named);
   void EraseIfUnused(UnionNode& node);
@@ -55,9 +74,12 @@ struct UnionFs::Body {
   }
   // The copy-up a change of `node` needs. kStale for a lower-only node that lost its name, unless
   // the dialect imitates the kernel.
-  Result<void> PlanWrite(const OpContext& op, UnionNode& node, std::uint64_t limit_bytes,
-                         Plan& plan) const;
+  Result<void> PlanWrite(const OpContext& op, UnionNode& node, BodyNeed need, Plan& plan) const;
+  // The branch file that a regular file's body is in.
+  Result<Hit> FindBody(const OpContext& op, UnionNode& node) const;
   Result<void> Apply(const OpContext& op, const Plan& plan);
+  // Carries a plan out and keeps what is remembered of the directories it changes.
+  Result<void> Run(const OpContext& op, const Plan& plan, Application& application);
   Result<UnionNode*> MakeNode(const OpContext& op, const NamedNode& place, const NewNode& node);
   Result<void> CheckRename(const NamedNode& from, const NamedNode& to, RenameMode mode) const;
   bool IsAncestor(const UnionNode& above, const UnionNode& below) const;
@@ -67,6 +89,11 @@ struct UnionFs::Body {
   HandleId NewHandle(UnionNode& node, UnionHandle::Kind kind, OpenFlags flags, FileSystem* fs,
                      HandleId real);
   Result<UnionHandle*> FindHandle(HandleId id);
+  // A call that came through a handle uses the name the file was opened by.
+  void UseHandleName(const OpContext& op, UnionNode& node);
+  void MoveHandleNames(const UnionNode& node, const NamedNode& from, const NamedNode& to);
+  // Some open file's directory is `dir`, which is gone.
+  bool IsParentOfOpen(const UnionNode& dir) const;
   // The handle, with a branch file that follows a copy-up made since.
   Result<UnionHandle*> FindFile(const OpContext& op, HandleId id);
   Result<DirCookie> ReadMerged(const OpContext& op, UnionHandle& handle, DirCookie from,

@@ -41,7 +41,10 @@ Result<void> UnionFs::Body::CheckListed(const OpContext& op, UnionNode& dir, Lis
   }
   const UnionNode& node = *named->node;
   if (!dialect->AdjustsListedInodes()) return {};
-  if (!node.has_origin()) return {};
+  if (!node.has_origin()) {
+    if (!node.has_writable) entry.ino = dialect->ListedIno(node.top().branch, entry.ino);
+    return {};
+  }
   Result<Stat> stat = state->fs(0).GetAttr(AsMounter(op), node.top().node);
   if (!stat.ok()) return stat.error();
   Result<StatIdentity> identity = dialect->Identity(op, *state, node, *stat);
@@ -57,17 +60,17 @@ Result<DirCookie> UnionFs::Body::ReadMerged(const OpContext& op, UnionHandle& ha
   if (handle.listing == nullptr) {
     std::shared_ptr<MergedListing> shared = dir.listing.lock();
     if (shared == nullptr || shared->version != dir.version) {
-      Result<std::vector<ListedEntry>> entries = dialect->List(op, *state, dir);
-      if (!entries.ok()) return entries.error();
-      shared = std::make_shared<MergedListing>();
-      shared->entries = *std::move(entries);
-      shared->version = dir.version;
+      Result<std::shared_ptr<MergedListing>> taken = TakeListing(op, dir);
+      if (!taken.ok()) return taken.error();
+      shared = *std::move(taken);
       dir.listing = shared;
     }
     handle.listing = std::move(shared);
   }
   const std::shared_ptr<MergedListing> listing = handle.listing;
-  const bool look_up_writable = dialect->AdjustsListedInodes() && dir.impure && dir.has_writable;
+  const bool adjusts = dialect->AdjustsListedInodes();
+  const bool look_up_writable = adjusts && dir.impure && dir.has_writable;
+  const bool look_up_all = dialect->LooksUpListed();
   // A cookie is an index plus one, 0 the start. The first read gives "." and ".." too, so an error
   // of the first entry only ends it.
   bool shown = from.value == 0;
@@ -75,18 +78,17 @@ Result<DirCookie> UnionFs::Body::ReadMerged(const OpContext& op, UnionHandle& ha
        ++at) {
     ListedEntry& entry = listing->entries[at];
     if (entry.whiteout) continue;
-    const bool check = entry.check_whiteout || (look_up_writable && entry.branch == 0);
+    const bool check =
+        entry.check_whiteout || look_up_all || (look_up_writable && entry.branch == 0);
     if (check && !entry.looked_up) {
+      listing->looked_up = true;
       Result<void> checked = CheckListed(op, dir, entry);
       // An error ends this read when it has given entries; the entry is dropped from the next on.
       if (!checked.ok() && !shown) return checked.error();
       if (!checked.ok()) return DirCookie{at + 2};
       if (entry.whiteout) continue;
     }
-    UnionNode* known = state->names.Find(dir.id, entry.name);
-    if (!visit({entry.name, known == nullptr ? NodeId{} : known->id, entry.type, entry.ino})) {
-      return DirCookie{at + 1};
-    }
+    if (!visit({entry.name, NodeId{}, entry.type, entry.ino})) return DirCookie{at + 1};
     shown = true;
   }
   return kDirEnd;
@@ -130,14 +132,16 @@ Result<DirCookie> UnionFs::Body::ReadDirect(const OpContext& op, UnionHandle& ha
   const bool adjust = dir.impure && dialect->AdjustsListedInodes();
   return handle.fs->ReadDir(AsMounter(op), handle.real, from, [&](const DirEntry& entry) {
     DirEntry shown = entry;
-    UnionNode* known = state->names.Find(dir.id, entry.name);
-    shown.node = known == nullptr ? NodeId{} : known->id;
-    if (adjust && known != nullptr && known->has_origin()) {
-      const Hit& lower = *known->first_lower();
-      Result<Stat> stat = state->fs(lower.branch).GetAttr(AsMounter(op), lower.node);
-      if (stat.ok() && (known->type == FileType::kDirectory || stat->nlink == 1)) {
-        shown.ino = stat->ino;
-      }
+    shown.node = NodeId{};
+    const CachedName* cached = adjust ? state->names.Find(dir.id, entry.name) : nullptr;
+    const UnionNode* known = cached == nullptr ? nullptr : cached->node;
+    if (known != nullptr && known->has_origin()) {
+      Result<Stat> stat = state->fs(0).GetAttr(AsMounter(op), known->top().node);
+      Result<StatIdentity> identity =
+          stat.ok() ? dialect->Identity(op, *state, *known, *stat) : stat.error();
+      if (identity.ok()) shown.ino = identity->ino;
+    } else if (!dir.has_writable) {
+      shown.ino = dialect->ListedIno(dir.top().branch, entry.ino);
     }
     return visit(shown);
   });

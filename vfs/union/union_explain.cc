@@ -49,7 +49,10 @@ std::vector<PlannedStep> Describe(const Plan& plan) {
     described.branch = step.branch;
     described.commit = step.phase == StepPhase::kCommit;
     described.clean_up = step.phase == StepPhase::kCleanUp;
-    if (step.kind == StepKind::kCopyData) described.bytes_copied = step.length_bytes;
+    if (step.kind != StepKind::kCopyData) continue;
+    described.bytes_copied = step.length_bytes;
+    described.source_branch = step.source_branch;
+    described.source = step.source;
   }
   return steps;
 }
@@ -59,7 +62,9 @@ std::vector<PlannedStep> Describe(const Plan& plan) {
 Result<BranchIndex> UnionFs::SourceBranch(NodeId id) const {
   Result<UnionNode*> node = body_->FindNode(id);
   if (!node.ok()) return node.error();
-  return (*node)->top().branch;
+  const UnionNode& found = **node;
+  if (found.type != FileType::kRegular) return found.top().branch;
+  return (found.body() == nullptr ? found.top() : *found.body()).branch;
 }
 
 Result<std::vector<std::pair<BranchIndex, NodeId>>> UnionFs::BranchNodes(NodeId id) const {
@@ -125,11 +130,11 @@ Result<NameFindings> UnionFs::FindInBranches(const OpContext& caller, Place plac
 }
 
 Result<std::vector<PlannedStep>> UnionFs::PlanOfCopyUp(const OpContext& op, NodeId id,
-                                                       std::uint64_t limit_bytes) {
+                                                       BodyNeed need) {
   Result<UnionNode*> node = body_->FindNode(id);
   if (!node.ok()) return node.error();
   Plan plan;
-  if (Result<void> planned = body_->PlanWrite(op, **node, limit_bytes, plan); !planned.ok()) {
+  if (Result<void> planned = body_->PlanWrite(op, **node, need, plan); !planned.ok()) {
     return planned.error();
   }
   return Describe(plan);
@@ -184,6 +189,7 @@ Result<std::vector<PlannedStep>> UnionFs::PlanOfRename(const OpContext& op, Plac
   if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable.error();
   Result<NamedNode> from = body_->FindName(op, from_place);
   if (!from.ok()) return from.error();
+  if (from->node == nullptr) return Errno::kNoEnt;
   Result<NamedNode> to = body_->FindName(op, to_place);
   if (!to.ok()) return to.error();
   if (mode != RenameMode::kLeaveWhiteout) {
@@ -191,7 +197,6 @@ Result<std::vector<PlannedStep>> UnionFs::PlanOfRename(const OpContext& op, Plac
       return allowed.error();
     }
   }
-  if (from->node == nullptr) return Errno::kNoEnt;
   Plan plan;
   if (from->node == to->node) return Describe(plan);
   Result<void> planned = body_->dialect->PlanRename(op, *body_->state, *from, *to, mode, plan);

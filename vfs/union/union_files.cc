@@ -24,6 +24,8 @@ HandleId UnionFs::Body::NewHandle(UnionNode& node, UnionHandle::Kind kind, OpenF
   handle.kind = kind;
   handle.generation = generation;
   handle.node = &node;
+  handle.dir = node.parent;
+  handle.name = node.name;
   handle.flags = flags;
   handle.fs = fs;
   handle.real = real;
@@ -42,6 +44,34 @@ Result<UnionHandle*> UnionFs::Body::FindHandle(HandleId id) {
   return &handle;
 }
 
+void UnionFs::Body::UseHandleName(const OpContext& op, UnionNode& node) {
+  if (!node.aliased || op.through.value == 0) return;
+  Result<UnionHandle*> handle = FindHandle(op.through);
+  if (!handle.ok() || (*handle)->node != &node) return;
+  node.parent = (*handle)->dir;
+  node.name = (*handle)->name;
+  const CachedName* cached = state->names.Find(node.parent, node.name);
+  // A name that is gone went from the writable branch.
+  node.name_in_writable = cached == nullptr || cached->in_writable;
+}
+
+void UnionFs::Body::MoveHandleNames(const UnionNode& node, const NamedNode& from,
+                                    const NamedNode& to) {
+  if (node.handles == 0) return;
+  for (UnionHandle& handle : handles) {
+    if (handle.node != &node || handle.dir != from.dir->id || handle.name != from.name) continue;
+    handle.dir = to.dir->id;
+    handle.name = std::string(to.name);
+  }
+}
+
+bool UnionFs::Body::IsParentOfOpen(const UnionNode& dir) const {
+  for (const UnionHandle& handle : handles) {
+    if (handle.node != nullptr && handle.node != &dir && handle.node->parent == dir.id) return true;
+  }
+  return false;
+}
+
 Result<UnionHandle*> UnionFs::Body::FindFile(const OpContext& op, HandleId id) {
   Result<UnionHandle*> found = FindHandle(id);
   if (!found.ok()) return found;
@@ -51,9 +81,14 @@ Result<UnionHandle*> UnionFs::Body::FindFile(const OpContext& op, HandleId id) {
   }
   OpenFlags flags = handle.flags;
   flags.truncate = false;
-  const Hit& top = handle.node->top();
-  FileSystem& fs = state->fs(top.branch);
-  Result<HandleId> real = fs.Open(AsMounter(op), top.node, flags);
+  Hit source = handle.node->top();
+  if (handle.node->type == FileType::kRegular) {
+    Result<Hit> body = FindBody(op, *handle.node);
+    if (!body.ok()) return body.error();
+    source = *body;
+  }
+  FileSystem& fs = state->fs(source.branch);
+  Result<HandleId> real = fs.Open(AsMounter(op), source.node, flags);
   if (!real.ok()) return real.error();
   handle.fs->Close(handle.real);
   handle.fs = &fs;
@@ -76,8 +111,9 @@ Result<HandleId> UnionFs::Open(const OpContext& op, NodeId id, OpenFlags flags) 
   } else if (node.type == FileType::kRegular && (writes || flags.truncate)) {
     if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable.error();
     Plan plan;
-    const std::uint64_t limit = flags.truncate ? 0 : ~std::uint64_t{0};
-    if (Result<void> planned = body_->PlanWrite(op, node, limit, plan); !planned.ok()) {
+    BodyNeed need{.data = true};
+    if (flags.truncate) need.limit_bytes = 0;
+    if (Result<void> planned = body_->PlanWrite(op, node, need, plan); !planned.ok()) {
       return planned.error();
     }
     if (flags.truncate) {
@@ -91,10 +127,22 @@ Result<HandleId> UnionFs::Open(const OpContext& op, NodeId id, OpenFlags flags) 
   }
   OpenFlags real_flags = flags;
   real_flags.truncate = false;
-  FileSystem& fs = body_->state->fs(node.top().branch);
-  Result<HandleId> real = fs.Open(AsMounter(op), node.top().node, real_flags);
+  Hit source = node.top();
+  if (node.type == FileType::kRegular && kind == UnionHandle::Kind::kFile) {
+    Result<Hit> body = body_->FindBody(op, node);
+    if (!body.ok()) return body.error();
+    source = *body;
+  }
+  FileSystem& fs = body_->state->fs(source.branch);
+  Result<HandleId> real = fs.Open(AsMounter(op), source.node, real_flags);
   if (!real.ok()) return real.error();
   const HandleId handle = body_->NewHandle(node, kind, flags, &fs, *real);
+  if (node.has_writable && source.branch != 0 && node.writable_pin.value == 0) {
+    // The copy holds attributes only: keep it too, even if its name goes.
+    Result<HandleId> pin =
+        body_->state->fs(0).Open(AsMounter(op), node.top().node, {.access = Access::kPath});
+    if (pin.ok()) node.writable_pin = *pin;
+  }
   if (kind == UnionHandle::Kind::kDirectory) {
     (*body_->FindHandle(handle))->direct = body_->dialect->ListsBranchDirectly(node);
   }
@@ -116,7 +164,9 @@ void UnionFs::Close(HandleId id) {
   if (node.writable_pin.value != 0) {
     body_->state->fs(0).Close(std::exchange(node.writable_pin, HandleId{}));
   }
+  UnionNode* parent = body_->state->nodes.Find(node.parent);
   body_->EraseIfUnused(node);
+  if (parent != nullptr) body_->EraseIfUnused(*parent);
 }
 
 Result<std::size_t> UnionFs::Read(const OpContext& op, HandleId id, std::uint64_t offset,

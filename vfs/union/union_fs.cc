@@ -13,12 +13,33 @@ OpContext AsMounter(const OpContext& op) {
   return OpContext{mounter, op.now, op.probe};
 }
 
+namespace {
+
+// The widest of the branches; asked for at each call, so it is worked out once.
+FsLimits LimitsOf(const UnionState& state, const Dialect& dialect) {
+  FsLimits limits = state.fs(0).limits();
+  limits.name_max = 0;
+  limits.stacking_depth = 0;
+  for (const Branch& branch : state.branches) {
+    const FsLimits each = branch.fs->limits();
+    limits.name_max = std::max(limits.name_max, each.name_max);
+    limits.stacking_depth = std::max(limits.stacking_depth, each.stacking_depth);
+  }
+  ++limits.stacking_depth;
+  limits.read_only = state.read_only;
+  limits.file_handles = dialect.HasHandles();
+  return limits;
+}
+
+}  // namespace
+
 UnionFs::UnionFs(std::unique_ptr<UnionState> state, std::unique_ptr<const Dialect> dialect,
                  std::uint64_t device)
     : body_(std::make_unique<Body>()) {
   body_->state = std::move(state);
   body_->dialect = std::move(dialect);
   body_->device = device;
+  body_->limits = LimitsOf(*body_->state, *body_->dialect);
 }
 
 UnionFs::~UnionFs() {
@@ -32,20 +53,7 @@ UnionFs::~UnionFs() {
 
 NodeId UnionFs::root() const { return body_->state->root; }
 
-FsLimits UnionFs::limits() const {
-  const UnionState& state = *body_->state;
-  FsLimits limits = state.fs(0).limits();
-  limits.name_max = 0;
-  limits.stacking_depth = 0;
-  for (const Branch& branch : state.branches) {
-    const FsLimits each = branch.fs->limits();
-    limits.name_max = std::max(limits.name_max, each.name_max);
-    limits.stacking_depth = std::max(limits.stacking_depth, each.stacking_depth);
-  }
-  ++limits.stacking_depth;
-  limits.read_only = state.read_only;
-  return limits;
-}
+FsLimits UnionFs::limits() const { return body_->limits; }
 
 bool UnionFs::frozen() const { return false; }
 
@@ -84,28 +92,30 @@ Result<NamedNode> UnionFs::Body::FindName(const OpContext& op, Place place) {
   if (!dir.ok()) return dir.error();
   NamedNode named{*dir, place.name, nullptr, false};
   if ((*dir)->dead) return Errno::kNoEnt;
-  if (UnionNode* cached = state->names.Find(place.dir, place.name); cached != nullptr) {
+  if (const CachedName* entry = state->names.Find(place.dir, place.name); entry != nullptr) {
+    UnionNode* cached = entry->node;
     op.probe.Emit([&] {
       return Event{.kind = EventKind::kNameCacheHit,
                    .branch = cached->top().branch,
                    .subject = cached->id.value,
                    .name = place.name};
     });
-    if (cached->names > 1 && !cached->has_writable) {
-      // Reached by two paths (redirects): a copy-up goes where the call came from.
+    if (cached->aliased) {
+      // What the call does to the writable branch happens under the name it came by.
       cached->parent = place.dir;
       cached->name = std::string(place.name);
+      cached->name_in_writable = entry->in_writable;
     }
     named.node = cached;
     return named;
   }
-  for (const Branch& branch : state->branches) {
-    if (place.name.size() <= branch.fs->limits().name_max) break;
-    if (&branch == &state->branches.back()) return Errno::kNameTooLong;
-  }
+  if (place.name.size() > limits.name_max) return Errno::kNameTooLong;
+  if (KnownMissing(op, **dir, place.name)) return named;
   Result<Resolution> found = dialect->Resolve(op, *state, **dir, place.name);
   if (!found.ok()) return found.error();
   if (found->hits.empty()) {
+    NoteMissed(**dir, place.name);
+    if (found->kind == Resolution::Kind::kAbsent) CountMissing(op, **dir);
     named.whiteout_in_writable = found->whiteout_in_writable;
     return named;
   }
@@ -132,6 +142,22 @@ bool SameObjects(const UnionNode& node, bool has_writable, const Hits& hits) {
 
 }  // namespace
 
+void UnionFs::Body::Learn(UnionNode& node, const Resolution& found) {
+  state->directories.Drop(node);
+  node.hits = found.hits;
+  node.has_writable = state->has_writable && found.hits.front().branch == 0;
+  node.opaque = found.opaque;
+  node.impure = found.impure;
+  node.may_hold_whiteouts = found.may_hold_whiteouts;
+  node.xattr_whiteouts = found.xattr_whiteouts;
+  node.metacopy = found.metacopy;
+  node.digest = found.digest;
+  node.indexed = found.indexed;
+  node.nlink = found.nlink;
+  node.redirect = found.redirect;
+  node.data_redirect = found.data_redirect;
+}
+
 Result<UnionNode*> UnionFs::Body::Instantiate(const OpContext& op, UnionNode& dir,
                                               std::string_view name, const Resolution& found) {
   if (found.origin_missing) {
@@ -140,57 +166,62 @@ Result<UnionNode*> UnionFs::Body::Instantiate(const OpContext& op, UnionNode& di
     if (Result<void> repaired = Apply(op, repair); !repaired.ok()) return repaired.error();
   }
   const bool has_writable = state->has_writable && found.hits.front().branch == 0;
+  const bool name_in_writable = has_writable && !found.needs_link;
   Result<std::optional<NodeKey>> key = dialect->IdentityKey(op, *state, found);
   if (!key.ok()) return key.error();
   if (key->has_value()) {
     if (UnionNode* known = state->nodes.FindByKey(**key); known != nullptr) {
       if (!SameObjects(*known, has_writable, found.hits)) return Errno::kStale;
       known->dead = false;
+      SetOrphan(*known, false);
+      // The kernel forgets an inode that nothing holds and reads it anew.
+      if (known->names == 0 && known->handles == 0) Learn(*known, found);
       // A directory has one name: found through another path, it moves there (d_splice_alias).
       if (known->type == FileType::kDirectory) state->names.Erase(known->parent, known->name);
-      if (known->type == FileType::kDirectory || !known->has_writable) {
-        known->parent = dir.id;
-        known->name = std::string(name);
-      }
-      state->names.Insert(dir.id, name, *known);
+      known->parent = dir.id;
+      known->name = std::string(name);
+      known->name_in_writable = name_in_writable;
+      state->names.Insert(dir.id, name, {known, name_in_writable});
       return known;
     }
   }
   UnionNode& node = AddNode(found.hits.front().type);
   node.parent = dir.id;
   node.name = std::string(name);
-  node.hits = found.hits;
-  node.has_writable = has_writable;
-  node.opaque = found.opaque;
-  node.impure = found.impure;
-  node.may_hold_whiteouts = found.may_hold_whiteouts;
-  node.xattr_whiteouts = found.xattr_whiteouts;
-  node.metacopy = found.metacopy;
-  node.redirect = found.redirect;
+  node.name_in_writable = name_in_writable;
+  Learn(node, found);
   if (key->has_value()) {
     state->nodes.SetKey(node, **key);
     const NodeKey writable{&state->fs(0), found.hits.front().node};
     node.keeps_ino = !(has_writable && **key == writable);
   }
-  state->names.Insert(dir.id, name, node);
+  state->names.Insert(dir.id, name, {&node, name_in_writable});
   return &node;
 }
 
 void UnionFs::Body::ForgetName(const OpContext& op, const NamedNode& named) {
   UnionNode& node = *named.node;
+  if (node.indexed) node.nlink = NlinkAfterRemoval(node);
   state->names.Erase(named.dir->id, named.name);
   bool gone = node.type == FileType::kDirectory || node.names == 0;
   if (gone && node.has_writable && node.type != FileType::kDirectory) {
     // Hard links that nobody looked up yet keep it.
     Result<Stat> stat = state->fs(0).GetAttr(op, node.top().node);
-    gone = !stat.ok() || stat->nlink == 0;
+    gone = node.indexed ? node.nlink == 0 : !stat.ok() || stat->nlink == 0;
   }
   node.dead = gone;
+  const bool file = node.type != FileType::kDirectory;
+  SetOrphan(node, gone && file && node.handles > 0 && !node.has_writable);
   EraseIfUnused(node);
 }
 
 void UnionFs::Body::EraseIfUnused(UnionNode& node) {
-  if (node.dead && node.handles == 0 && node.names == 0) state->nodes.Erase(node);
+  if (!node.dead || node.handles > 0 || node.names > 0) return;
+  // What becomes of a call through a file that is open depends on how its directory went.
+  if (node.type == FileType::kDirectory && IsParentOfOpen(node)) return;
+  SetOrphan(node, false);
+  state->directories.Drop(node);
+  state->nodes.Erase(node);
 }
 
 Result<NodeId> UnionFs::Lookup(const OpContext& op, Place place) {
@@ -206,7 +237,7 @@ Result<void> UnionFs::Body::Apply(const OpContext& op, const Plan& plan) {
   if (plan.steps.empty()) return {};
   ++changes;
   Application application(op, *state, plan, next_temporary);
-  return application.Run();
+  return Run(op, plan, application);
 }
 
 Result<UnionNode*> UnionFs::Body::MakeNode(const OpContext& op, const NamedNode& place,
@@ -217,15 +248,17 @@ Result<UnionNode*> UnionFs::Body::MakeNode(const OpContext& op, const NamedNode&
   }
   ++changes;
   Application application(op, *state, plan, next_temporary);
-  if (Result<void> done = application.Run(); !done.ok()) return done.error();
+  if (Result<void> done = Run(op, plan, application); !done.ok()) return done.error();
   UnionNode& made = AddNode(node.type);
   made.parent = place.dir->id;
   made.name = std::string(place.name);
   made.hits.push_back({0, application.slot_node(plan.made), node.type});
   made.has_writable = true;
+  made.name_in_writable = true;
   made.opaque = plan.made_opaque;
   state->nodes.SetKey(made, NodeKey{&state->fs(0), made.top().node});
-  state->names.Insert(place.dir->id, place.name, made);
+  ShowAgain(place.dir->id, place.name);
+  state->names.Insert(place.dir->id, place.name, {&made, true});
   ++place.dir->version;
   return &made;
 }
@@ -257,8 +290,7 @@ Result<Opened> UnionFs::CreateUnnamed(const OpContext& op, NodeId dir, const New
   if (!parent.ok()) return parent.error();
   if ((*parent)->dead) return Errno::kNoEnt;
   Plan plan;
-  Result<void> planned =
-      body_->dialect->PlanCopyUp(op, *body_->state, **parent, ~std::uint64_t{0}, plan);
+  Result<void> planned = body_->dialect->PlanCopyUp(op, *body_->state, **parent, {}, plan);
   if (!planned.ok()) return planned.error();
   plan.made = plan.NewSlot();
   Step& make = plan.Add(StepKind::kCreateUnnamed, StepPhase::kCommit);
@@ -269,7 +301,7 @@ Result<Opened> UnionFs::CreateUnnamed(const OpContext& op, NodeId dir, const New
   make.open_flags = flags;
   ++body_->changes;
   Application application(op, *body_->state, plan, body_->next_temporary);
-  if (Result<void> done = application.Run(); !done.ok()) return done.error();
+  if (Result<void> done = body_->Run(op, plan, application); !done.ok()) return done.error();
   UnionNode& made = body_->AddNode(FileType::kRegular);
   made.parent = dir;
   made.hits.push_back({0, application.slot_node(plan.made), FileType::kRegular});
@@ -296,8 +328,11 @@ Result<void> UnionFs::Link(const OpContext& op, NodeId node, Place place) {
   if (!planned.ok()) return planned;
   // The new name is not cached: looking it up decides anew what its lower object is.
   Result<void> done = body_->Apply(op, plan);
-  if (done.ok()) ++named->dir->version;
-  return done;
+  if (!done.ok()) return done;
+  body_->ShowAgain(place.dir, place.name);
+  if ((*found)->indexed) ++(*found)->nlink;
+  ++named->dir->version;
+  return {};
 }
 
 Result<void> UnionFs::LinkHandle(const OpContext& op, HandleId handle, Place place) {
@@ -338,6 +373,7 @@ Result<void> UnionFs::Remove(const OpContext& op, Place place, FileType expected
   }
   if (Result<void> done = body_->Apply(op, plan); !done.ok()) return done;
   ++named->dir->version;
+  named->node->buried = plan.buries;
   body_->ForgetName(op, *named);
   return {};
 }
@@ -373,12 +409,16 @@ Result<void> UnionFs::Body::CheckRename(const NamedNode& from, const NamedNode& 
 void UnionFs::Body::MoveName(const OpContext& op, const NamedNode& from, const NamedNode& to,
                              RenameMode mode) {
   const auto place = [&](UnionNode& node, const NamedNode& at) {
-    state->names.Insert(at.dir->id, at.name, node);
+    ShowAgain(at.dir->id, at.name);
+    state->names.Insert(at.dir->id, at.name, {&node, true});
     node.parent = at.dir->id;
     node.name = std::string(at.name);
+    node.name_in_writable = true;
   };
   ++from.dir->version;
   ++to.dir->version;
+  MoveHandleNames(*from.node, from, to);
+  if (mode == RenameMode::kExchange) MoveHandleNames(*to.node, to, from);
   if (mode == RenameMode::kExchange) {
     place(*from.node, to);
     place(*to.node, from);
@@ -394,17 +434,18 @@ Result<void> UnionFs::Rename(const OpContext& op, Place from_place, Place to_pla
   if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable;
   Result<NamedNode> from = body_->FindName(op, from_place);
   if (!from.ok()) return from.error();
+  if (from->node == nullptr) return Errno::kNoEnt;
   Result<NamedNode> to = body_->FindName(op, to_place);
   if (!to.ok()) return to.error();
   if (mode != RenameMode::kLeaveWhiteout) {
     if (Result<void> allowed = body_->CheckRename(*from, *to, mode); !allowed.ok()) return allowed;
   }
-  if (from->node == nullptr) return Errno::kNoEnt;
   if (from->node == to->node) return {};
   Plan plan;
   Result<void> planned = body_->dialect->PlanRename(op, *body_->state, *from, *to, mode, plan);
   if (!planned.ok()) return planned;
   if (Result<void> done = body_->Apply(op, plan); !done.ok()) return done;
+  if (to->node != nullptr) to->node->buried = plan.buries;
   body_->MoveName(op, *from, *to, mode);
   return {};
 }

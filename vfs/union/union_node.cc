@@ -25,44 +25,46 @@ UnionNode& NodeTable::Add(FileType type) {
   return *slot.node;
 }
 
-void NodeTable::SetKey(const UnionNode& node, const NodeKey& key) {
-  auto [entry, inserted] = by_key_.emplace(key, Find(node.id));
-  if (inserted) keys_[node.id.value].push_back(key);
+void NodeTable::SetKey(UnionNode& node, const NodeKey& key) {
+  auto [entry, inserted] = by_key_.emplace(key, &node);
+  if (inserted) node.keys.push_back(key);
 }
 
 void NodeTable::Erase(UnionNode& node) {
   LAMINA_CHECK(node.handles == 0);
-  if (auto keys = keys_.find(node.id.value); keys != keys_.end()) {
-    for (const NodeKey& key : keys->second) by_key_.erase(key);
-    keys_.erase(keys);
-  }
+  for (const NodeKey& key : node.keys) by_key_.erase(key);
   const auto index = static_cast<std::uint32_t>((node.id.value & 0xffffffffU) - 1);
   slots_[index].node.reset();
   free_slots_.push_back(index);
+}
+
+std::uint32_t NlinkAfterRemoval(const UnionNode& node) {
+  const std::uint32_t least = node.names > 1 ? 1 : 0;
+  return node.nlink > least ? node.nlink - 1 : node.nlink;
 }
 
 std::size_t NameCache::Hash::operator()(const View& view) const {
   return absl::HashOf(view.dir, absl::string_view(view.name.data(), view.name.size()));
 }
 
-UnionNode* NameCache::Find(NodeId dir, std::string_view name) const {
+CachedName* NameCache::Find(NodeId dir, std::string_view name) {
   auto found = names_.find(View{dir, name});
-  return found == names_.end() ? nullptr : found->second;
+  return found == names_.end() ? nullptr : &found->second;
 }
 
-void NameCache::Insert(NodeId dir, std::string_view name, UnionNode& node) {
-  auto [entry, inserted] = names_.try_emplace(Key{dir, std::string(name)}, &node);
+void NameCache::Insert(NodeId dir, std::string_view name, CachedName cached) {
+  auto [entry, inserted] = names_.try_emplace(Key{dir, std::string(name)}, cached);
   if (!inserted) {
-    --entry->second->names;
-    entry->second = &node;
+    --entry->second.node->names;
+    entry->second = cached;
   }
-  ++node.names;
+  if (++cached.node->names > 1) cached.node->aliased = true;
 }
 
 void NameCache::Erase(NodeId dir, std::string_view name) {
   auto found = names_.find(View{dir, name});
   if (found == names_.end()) return;
-  --found->second->names;
+  --found->second.node->names;
   names_.erase(found);
 }
 

@@ -17,6 +17,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "lamina/fs/file_system.h"
+#include "vfs/union/directory_cache.h"
 #include "vfs/union/resolution.h"
 
 namespace lamina {
@@ -36,38 +37,7 @@ struct ListedEntry {
 struct MergedListing {
   std::vector<ListedEntry> entries;
   std::uint64_t version = 0;
-};
-
-struct UnionNode {
-  NodeId id;
-  FileType type{};
-  NodeId parent;     // of the last known name; a directory's only one
-  std::string name;  // "" for the root and for files without a name
-  Hits hits;         // topmost first; the writable object, if any, is the first
-  bool has_writable = false;
-  bool opaque = false;
-  bool impure = false;
-  bool may_hold_whiteouts = false;
-  bool xattr_whiteouts = false;
-  bool metacopy = false;
-  bool keeps_ino = false;  // its identity is a lower object's, before and after the copy-up
-  bool dead = false;       // lost its last name
-  std::string redirect;
-  std::uint32_t names = 0;     // entries of the name cache
-  std::uint32_t handles = 0;   // open union handles
-  HandleId writable_pin;       // keeps a copy-up alive for handles opened before it
-  std::uint64_t copy_ups = 0;  // handles compare this to notice a copy-up
-  std::uint64_t version = 0;   // of the listing
-  std::uint64_t private_ino = 0;
-  std::weak_ptr<MergedListing> listing;
-
-  const Hit& top() const { return hits.front(); }
-  std::size_t lower_count() const { return hits.size() - (has_writable ? 1 : 0); }
-  // Shows the inode number of the lower object it was copied from.
-  bool has_origin() const { return has_writable && keeps_ino && lower_count() > 0; }
-  const Hit* first_lower() const {
-    return lower_count() == 0 ? nullptr : &hits[has_writable ? 1 : 0];
-  }
+  bool looked_up = false;  // an entry was: what it showed holds for the handles that are open
 };
 
 // Which branch object decides a node's identity.
@@ -80,6 +50,62 @@ struct NodeKey {
     return H::combine(std::move(state), key.fs, key.node);
   }
 };
+
+struct UnionNode {
+  NodeId id;
+  FileType type{};
+  NodeId parent;         // of the name last used; a directory's only one
+  std::string name;      // "" for the root and for files without a name
+  bool aliased = false;  // was reached by two names: the one in use must be set at each lookup
+  bool name_in_writable = false;  // the writable branch has that name (what an index asks)
+  Hits hits;                      // topmost first; the writable object, if any, is the first
+  bool has_writable = false;
+  bool opaque = false;
+  bool impure = false;
+  bool may_hold_whiteouts = false;
+  bool xattr_whiteouts = false;
+  bool metacopy = false;   // the writable file holds attributes only
+  bool digest = false;     // its metacopy mark holds a digest
+  bool indexed = false;    // an index entry ties the copy to its lower object
+  bool keeps_ino = false;  // its identity is a lower object's, before and after the copy-up
+  bool dead = false;       // lost its last name
+  bool orphan = false;     // counted in UnionState::orphans
+  bool buried = false;     // a directory that was removed by way of the work directory
+  std::string redirect;
+  std::string data_redirect;   // the body is in a data-only branch and was not looked up yet
+  std::uint32_t nlink = 0;     // of an indexed file: its names in the union
+  std::uint32_t names = 0;     // entries of the name cache
+  std::uint32_t handles = 0;   // open union handles
+  HandleId writable_pin;       // keeps a copy-up alive for handles opened before it
+  std::uint64_t copy_ups = 0;  // handles compare this to notice a copy-up
+  std::uint64_t version = 0;   // of the listing
+  std::uint64_t private_ino = 0;
+  std::weak_ptr<MergedListing> listing;  // of the handles that are open
+  std::unique_ptr<DirectoryCache> cache;
+
+  absl::InlinedVector<NodeKey, 1> keys;  // under which the table finds it
+
+  const Hit& top() const { return hits.front(); }
+  // The object that a file's body is read from; null: `data_redirect` names it.
+  const Hit* body() const {
+    if (has_writable && !metacopy) return &hits.front();
+    return data_redirect.empty() ? &hits.back() : nullptr;
+  }
+  // The copy was reached through the index: the name in use is not yet in the writable branch.
+  bool needs_link() const {
+    return has_writable && indexed && type != FileType::kDirectory && !name_in_writable;
+  }
+  std::size_t lower_count() const { return hits.size() - (has_writable ? 1 : 0); }
+  // Shows the inode number of the lower object it was copied from.
+  bool has_origin() const { return has_writable && keeps_ino && lower_count() > 0; }
+  const Hit* first_lower() const {
+    return lower_count() == 0 ? nullptr : &hits[has_writable ? 1 : 0];
+  }
+};
+
+// What happens to the link count of an indexed file that loses a name: the kernel's ovl_drop_nlink,
+// which never falls to 0 while another name is cached.
+std::uint32_t NlinkAfterRemoval(const UnionNode& node);
 
 class NodeTable {
  public:
@@ -94,8 +120,7 @@ class NodeTable {
 
   // A new node; the id is never used again.
   UnionNode& Add(FileType type);
-  void SetKey(const UnionNode& node, const NodeKey& key);
-  bool HasKey(const UnionNode& node) const { return keys_.contains(node.id.value); }
+  void SetKey(UnionNode& node, const NodeKey& key);
   void Erase(UnionNode& node);
 
  private:
@@ -106,14 +131,20 @@ class NodeTable {
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
   absl::flat_hash_map<NodeKey, UnionNode*> by_key_;
-  absl::flat_hash_map<std::uint64_t, std::vector<NodeKey>> keys_;
+};
+
+// What the cache knows about a name.
+struct CachedName {
+  UnionNode* node = nullptr;
+  bool in_writable = false;  // UnionNode::name_in_writable
 };
 
 // (directory, component) → node.
 class NameCache {
  public:
-  UnionNode* Find(NodeId dir, std::string_view name) const;
-  void Insert(NodeId dir, std::string_view name, UnionNode& node);
+  // Null: not cached. Valid until the next Insert or Erase.
+  CachedName* Find(NodeId dir, std::string_view name);
+  void Insert(NodeId dir, std::string_view name, CachedName entry);
   // Forgets a name; the node keeps its other names.
   void Erase(NodeId dir, std::string_view name);
 
@@ -138,7 +169,7 @@ class NameCache {
       return a.dir == b.dir && std::string_view(a.name) == std::string_view(b.name);
     }
   };
-  absl::flat_hash_map<Key, UnionNode*, Hash, Equal> names_;
+  absl::flat_hash_map<Key, CachedName, Hash, Equal> names_;
 };
 
 }  // namespace lamina

@@ -6,19 +6,30 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "lamina/base/check.h"
 #include "vfs/union/union_node.h"
 
 namespace lamina {
 
 struct UnionState {
-  std::vector<Branch> branches;  // topmost first
-  bool has_writable = false;     // branch 0 takes the writes
-  bool read_only = false;        // nothing may be changed
-  NodeId work;                   // on branch 0: where new objects are prepared
-  NodeId root;                   // the union's root node
+  std::vector<Branch> branches;        // topmost first
+  bool has_writable = false;           // branch 0 takes the writes
+  bool read_only = false;              // nothing may be changed
+  NodeId work;                         // on branch 0: where new objects are prepared
+  NodeId root;                         // the union's root node
+  absl::flat_hash_set<NodeKey> traps;  // roots of layers and work directories: not to be entered
   NodeTable nodes;
   NameCache names;
+  DirectoryCaches directories;
+  std::vector<FileSystem*> changing;  // the branches' file systems that are not frozen, each once
+  bool cache_names = true;            // a missing name is missing for good: no branch is a union
+
+  // Lower-only files that are open without a name. The kernel lets a change of one put it back
+  // under its name, but a name that was found missing in between stays missing (its dcache).
+  std::int64_t orphans = 0;
+  absl::flat_hash_set<std::uint64_t> missed;  // names found missing while there were orphans
+  absl::flat_hash_set<std::uint64_t> hidden;  // names put back after that
 
   FileSystem& fs(BranchIndex branch) const { return *branches[branch].fs; }
   UnionNode& node(NodeId id) const {

@@ -157,7 +157,8 @@ struct FsLimits {
   bool xattrs = true;
   bool device_nodes = true;
   bool clone = false;
-  bool read_only = false;           // every modification is kRoFs
+  bool read_only = false;    // every modification is kRoFs
+  bool file_handles = true;  // node ids may be kept as durable names (a union: when exported)
   std::uint8_t stacking_depth = 0;  // 0: holds its own data; a union: 1 + the deepest branch
 };
 

@@ -55,7 +55,8 @@ Result<WalkResult> Walk(const OpContext& op, const WalkStart& start, std::string
                         LastLink last_link);
 
 // As Walk, for calls that make, remove or move the name itself: the last component is never
-// followed, and what a trailing slash means is left to the caller.
+// followed, and what a trailing slash means is left to the caller. An error of the last lookup is
+// in `missing`.
 Result<WalkResult> WalkToParent(const OpContext& op, const WalkStart& start, std::string_view path);
 
 // As Walk, for O_CREAT: a trailing slash, in the path or in a symlink it ends in, is kIsDir.

@@ -93,6 +93,10 @@ class RadixMap {
   std::uint64_t CountRange(Key first, Key last) const;
   // The entry with the smallest key >= `key`.
   std::optional<Entry> NextAtOrAfter(Key key) const;
+  // Calls visit(key, const V&) for the entries with keys >= `key`, ascending, until it gives false.
+  // The map must not change meanwhile. A descent serves a whole leaf.
+  template <typename Visit>
+  void VisitFrom(Key key, Visit visit) const;
   // The smallest absent key >= `key`; full subtrees are skipped.
   std::optional<Key> NextAbsent(Key key) const;
 
@@ -240,6 +244,30 @@ std::optional<typename RadixMap<V>::Entry> RadixMap<V>::NextAtOrAfter(Key key) c
     node = Nodes::Inner(node)->children[digit + skipped];
   }
   return std::nullopt;
+}
+
+template <typename V>
+template <typename Visit>
+void RadixMap<V>::VisitFrom(Key key, Visit visit) const {
+  const Node* node = Covers(key) ? root_ : nullptr;
+  while (node != nullptr) {
+    const unsigned level = node->level;
+    const unsigned digit = internal::RadixDigit(key, level);
+    unsigned at_or_after = node->present >> digit << digit;
+    if (level > 0 && at_or_after != 0) {
+      const auto skipped = static_cast<unsigned>(std::countr_zero(at_or_after)) - digit;
+      if (skipped > 0) key = internal::RadixAdvance(key, level, skipped);
+      node = Nodes::Inner(node)->children[digit + skipped];
+      continue;
+    }
+    const Key base = key - digit;  // of a leaf
+    for (; at_or_after != 0; at_or_after &= at_or_after - 1) {
+      const auto slot = static_cast<unsigned>(std::countr_zero(at_or_after));
+      if (!visit(base + slot, Nodes::Leaf(node)->slots[slot].value)) return;
+    }
+    key = (key | internal::RadixSpan(level)) + 1;
+    node = key != 0 && Covers(key) ? root_ : nullptr;
+  }
 }
 
 template <typename V>

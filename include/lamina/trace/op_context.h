@@ -6,6 +6,7 @@
 #define LAMINA_TRACE_OP_CONTEXT_H_
 
 #include "lamina/base/credentials.h"
+#include "lamina/base/ids.h"
 #include "lamina/base/time.h"
 #include "lamina/trace/probe.h"
 
@@ -15,6 +16,9 @@ struct OpContext {
   const Credentials& cred;
   Instant now;
   Probe probe;
+  // The open file that an attribute call came through; 0: a path. A file of several names changes
+  // under the name it was opened by, which a union that copies it up must know.
+  HandleId through = {};
 };
 
 }  // namespace lamina

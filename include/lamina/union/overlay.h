@@ -83,9 +83,12 @@ struct OverlayMountText {
 // Errors: kInval an unknown option or value, bad colons, over 500 lowers, conflicting options.
 Result<OverlayMountText> ParseOverlayMountText(std::string_view text);
 
-// The first option of `options` whose behaviour is not modelled yet, as a user writes it
-// ("metacopy=on"); nothing when all are.
-std::optional<std::string> UnsupportedOverlayOption(const OverlayMount& mount);
+// Options that exclude each other when both were written. Errors: kInval.
+Result<void> CheckOverlayOptions(const OverlayOptions& options);
+
+// Whether the mount is one that refuses layers which another mount uses (kBusy by the kernel's
+// mount(2); who mounts knows the other mounts): index=on, or nfs_export=on, which implies it.
+bool OverlayWantsIndex(const OverlayMount& mount);
 
 // Mounts: checks, cleans the work directory, marks the upper root.
 //
@@ -97,7 +100,7 @@ std::optional<std::string> UnsupportedOverlayOption(const OverlayMount& mount);
 //               (an upper inside a lower is allowed)
 //   kNotDir     kInval here as in the kernel: one of the directories is none
 //   kRoFs       never: an upper on a read-only file system is kInval
-//   kOpNotSupp  an option that is not modelled (UnsupportedOverlayOption names it)
+//   kStale      index=on: the upper was used with another lower, or the index with another upper
 Result<std::unique_ptr<UnionFs>> MountOverlay(const OpContext& op, const OverlayMount& mount);
 
 }  // namespace lamina

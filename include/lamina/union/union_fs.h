@@ -50,13 +50,21 @@ struct NameFindings {
   Result<NodeId> answer = Errno::kNoEnt;
 };
 
+// How much of a file's body a change needs in the writable branch.
+struct BodyNeed {
+  bool data = false;  // false: attributes are enough, where the dialect can do without the body
+  std::uint64_t limit_bytes = ~std::uint64_t{0};
+};
+
 // One step of a change, as a plan holds it.
 struct PlannedStep {
   std::string text;  // "rename #0 to /etc/hosts"
   BranchIndex branch = 0;
   bool commit = false;
   bool clean_up = false;
-  std::uint64_t bytes_copied = 0;
+  std::uint64_t bytes_copied = 0;  // at most; holes of the source are left out when it is done
+  BranchIndex source_branch = 0;   // where they are read, when any are
+  NodeId source;
 };
 
 class UnionFs final : public FileSystem {
@@ -78,9 +86,9 @@ class UnionFs final : public FileSystem {
   // What each branch says about a name. Changes nothing, caches nothing.
   // Errors: kStale, kNotDir.
   Result<NameFindings> FindInBranches(const OpContext& op, Place place);
-  // The steps a copy-up of the node would take (none when it is in the writable branch).
-  Result<std::vector<PlannedStep>> PlanOfCopyUp(const OpContext& op, NodeId node,
-                                                std::uint64_t limit_bytes);
+  // The steps that a change of the node would take first: its copy-up, or what is missing of it.
+  // None when the writable branch has all of it.
+  Result<std::vector<PlannedStep>> PlanOfCopyUp(const OpContext& op, NodeId node, BodyNeed need);
   // The steps an unlink or rmdir would take. Errors as Remove.
   Result<std::vector<PlannedStep>> PlanOfRemove(const OpContext& op, Place place,
                                                 FileType expected);
