@@ -1,9 +1,10 @@
 #include "vfs/union/apply.h"
 
 #include <algorithm>
+#include <charconv>
+#include <iterator>
 #include <utility>
 
-#include "absl/strings/str_format.h"
 #include "lamina/base/check.h"
 #include "lamina/store/paged_bytes.h"
 #include "vfs/union/copy_body.h"
@@ -60,7 +61,11 @@ HandleId Application::TakeHandle(int slot) {
   return std::exchange(slots_[static_cast<std::size_t>(slot)].handle, HandleId{});
 }
 
-std::string Application::NextTemporary() { return absl::StrFormat("#%x", next_temporary_++); }
+std::string Application::NextTemporary() {
+  char text[17] = {'#'};
+  const std::to_chars_result end = std::to_chars(text + 1, std::end(text), next_temporary_++, 16);
+  return std::string(text, end.ptr);
+}
 
 Result<void> Application::Run() {
   for (const Step& step : plan_.steps) {
@@ -94,6 +99,12 @@ void Application::Committed(const Step& step) {
     UnionNode& node = state_.node(step.node.node);
     if (step.key.ends_with(".impure")) node.impure = true;
     if (step.key.ends_with(".opaque")) node.opaque = true;
+  }
+  if (step.supplants.value != 0) {
+    // The kernel drops the dentry (ovl_clear_empty): the name is looked up anew.
+    UnionNode& old = state_.node(step.supplants);
+    state_.names.Erase(old.parent, old.name);
+    old.dead = true;
   }
   if (step.linked.value != 0) {
     UnionNode& node = state_.node(step.linked);

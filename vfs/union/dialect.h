@@ -89,6 +89,12 @@ class Dialect {
   // What a user sees of a stored key; nothing: it is private.
   virtual std::optional<std::string> ShownXattr(std::string_view stored) const = 0;
 
+  // A whiteout that is a file of another name. kNoEnt: none.
+  virtual Result<NodeId> FindWhiteoutFile(const OpContext& op, const UnionState& state,
+                                          BranchIndex branch, NodeId dir,
+                                          std::string_view name) const = 0;
+  // How much shorter than a branch's names the union's must be.
+  virtual std::uint32_t ReservedNameBytes() const = 0;
   // The marks of one branch's object, for explanations: whiteout (as outcome), opaque, redirect.
   virtual void DescribeMarks(const OpContext& op, const UnionState& state, BranchFinding& finding,
                              NodeId node, const Stat& stat) const = 0;

@@ -77,7 +77,8 @@ OverlayConfig MakeOverlayConfig(const OverlayMount& mount, const std::vector<Bra
   config.sync = !options.volatile_upper;
   config.allow_offline_changes =
       !config.index && !config.metacopy && !config.redirect_create && options.xino != XinoMode::kOn;
-  config.kernel_quirks = options.kernel_quirks;
+  config.kernel_quirks = options.kernel_quirks && !options.fuse_whiteouts;
+  config.fuse_whiteouts = options.fuse_whiteouts;
   config.device = NextDevice();
   SettleXino(mount, branches, config);
   for (std::size_t at = 0; at < branches.size(); ++at) {

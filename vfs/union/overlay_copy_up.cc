@@ -60,6 +60,33 @@ Result<void> AddXattrs(const OpContext& op, const OverlayDialect& dialect, FileS
   return {};
 }
 
+// An object like `source` in the work directory, still without attributes. Its slot.
+Result<int> AddTemporary(const OpContext& op, FileSystem& fs, NodeId source, const Stat& stat,
+                         Plan& plan) {
+  const bool regular = stat.type == FileType::kRegular;
+  const int slot = plan.NewSlot();
+  Step& make =
+      plan.Add(regular ? StepKind::kCreateUnnamed : StepKind::kCreateTemp, StepPhase::kPrepare);
+  make.type = stat.type;
+  make.mode = stat.type == FileType::kDirectory ? 0700 : 0600;
+  make.rdev = stat.rdev;
+  make.result_slot = slot;
+  make.open_flags = {.access = Access::kReadWrite};
+  if (stat.type != FileType::kSymlink) return slot;
+  Result<std::string> target = fs.ReadLink(op, source);
+  if (!target.ok()) return target.error();
+  make.target = *std::move(target);
+  make.mode = 0777;
+  return slot;
+}
+
+void AddMetacopy(int slot, const std::string& key, std::uint64_t size_bytes, Plan& plan) {
+  AddMark(StepNode::Slot(slot), StepPhase::kPrepare, key, "", plan);
+  Step& size = plan.Add(StepKind::kSetAttr, StepPhase::kPrepare);
+  size.node = StepNode::Slot(slot);
+  size.change.size_bytes = size_bytes;
+}
+
 }  // namespace
 
 void OverlayDialect::PlanImpure(const UnionNode& dir, Plan& plan) const {
@@ -250,20 +277,9 @@ Result<void> OverlayDialect::PlanCopyUpOne(const OpContext& op, const UnionState
   const bool regular = stat->type == FileType::kRegular;
   const bool metacopy =
       regular && config_.metacopy && !need.data && config_.verity != VerityMode::kRequire;
-  const int slot = plan.NewSlot();
-  Step& make =
-      plan.Add(regular ? StepKind::kCreateUnnamed : StepKind::kCreateTemp, StepPhase::kPrepare);
-  make.type = stat->type;
-  make.mode = regular ? 0600 : directory ? 0700 : 0600;
-  make.rdev = stat->rdev;
-  make.result_slot = slot;
-  make.open_flags = {.access = Access::kReadWrite};
-  if (stat->type == FileType::kSymlink) {
-    Result<std::string> target = fs.ReadLink(op, source.node);
-    if (!target.ok()) return target.error();
-    make.target = *std::move(target);
-    make.mode = 0777;
-  }
+  Result<int> made = AddTemporary(op, fs, source.node, *stat, plan);
+  if (!made.ok()) return made.error();
+  const int slot = *made;
   const std::uint64_t length = std::min(need.limit_bytes, stat->size_bytes);
   if (regular && length > 0 && !metacopy) {
     Result<Hit> body = FindBody(op, state, node);
@@ -285,10 +301,7 @@ Result<void> OverlayDialect::PlanCopyUpOne(const OpContext& op, const UnionState
     plan.steps.back().best_effort = config_.prefix.starts_with("user.") && !regular && !directory;
   }
   if (metacopy) {
-    AddMark(StepNode::Slot(slot), StepPhase::kPrepare, config_.marks.metacopy, "", plan);
-    Step& size = plan.Add(StepKind::kSetAttr, StepPhase::kPrepare);
-    size.node = StepNode::Slot(slot);
-    size.change.size_bytes = stat->size_bytes;
+    AddMetacopy(slot, config_.marks.metacopy, stat->size_bytes, plan);
   }
   AddModeAndTimes(slot, *stat, plan);
   if (config_.sync && regular) {

@@ -42,6 +42,7 @@ struct OverlayConfig {
   bool sync = true;  // false: volatile
   bool allow_offline_changes = true;
   bool kernel_quirks = true;
+  bool fuse_whiteouts = false;                // fuse_whiteouts.h
   bool same_fs = true;                        // all layers on one file system
   unsigned xino_bits = 0;                     // high bits of st_ino that tell the file system
   std::vector<std::uint64_t> fs_numbers;      // one a branch: 0 is the writable branch's fs
@@ -120,6 +121,9 @@ class OverlayDialect final : public Dialect {
                           const NamedNode& to, RenameMode mode, Plan& plan) const override;
   std::string StoredXattr(std::string_view key) const override;
   std::optional<std::string> ShownXattr(std::string_view stored) const override;
+  Result<NodeId> FindWhiteoutFile(const OpContext& op, const UnionState& state, BranchIndex branch,
+                                  NodeId dir, std::string_view name) const override;
+  std::uint32_t ReservedNameBytes() const override;
   void DescribeMarks(const OpContext& op, const UnionState& state, BranchFinding& finding,
                      NodeId node, const Stat& stat) const override;
   Result<StatIdentity> Identity(const OpContext& op, const UnionState& state, const UnionNode& node,
@@ -175,6 +179,8 @@ class OverlayDialect final : public Dialect {
   void AddNlinkMark(StepNode node, char base, std::uint32_t nlink, std::uint32_t real_nlink,
                     Plan& plan) const;
 
+  // A name that only a marker hides in the writable branch: no object stands there.
+  bool IsMarkedOnly(const OpContext& op, const UnionState& state, const NamedNode& place) const;
   void PlanImpure(const UnionNode& dir, Plan& plan) const;
   Result<bool> LowerPositive(const OpContext& op, const UnionState& state,
                              const NamedNode& named) const;

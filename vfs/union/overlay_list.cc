@@ -6,6 +6,7 @@
 #include "absl/hash/hash.h"
 #include "absl/strings/string_view.h"
 #include "lamina/base/check.h"
+#include "vfs/union/fuse_whiteouts.h"
 #include "vfs/union/overlay_dialect.h"
 
 namespace lamina {
@@ -94,6 +95,9 @@ Result<std::vector<ListedEntry>> OverlayDialect::List(const OpContext& caller,
                                                       const UnionNode& dir) const {
   const OpContext op = AsMounter(caller);
   Merge merge;
+  std::vector<std::string> markers;  // names that fuse-overlayfs markers of the branch hide
+  std::vector<std::string> stray;
+  std::vector<std::string> writable_strays;
   std::vector<std::pair<std::size_t, NodeId>> devices;  // of the branch being read
   for (std::size_t i = 0; i < dir.hits.size(); ++i) {
     const Hit& hit = dir.hits[i];
@@ -108,6 +112,10 @@ Result<std::vector<ListedEntry>> OverlayDialect::List(const OpContext& caller,
     Result<DirCookie> at = DirCookie{};
     while (at.ok() && *at != kDirEnd) {  // a union may stop at an entry that it cannot look up
       at = fs.ReadDir(op, *handle, *at, [&](const DirEntry& entry) {
+        if (config_.fuse_whiteouts && IsDotWhName(entry.name)) {
+          markers.emplace_back(entry.name.substr(kDotWh.size()));
+          return true;
+        }
         const std::optional<std::size_t> added = merge.Add(entry);
         if (!added.has_value()) return true;
         if (xattr_whiteouts && entry.type == FileType::kRegular) {
@@ -123,8 +131,29 @@ Result<std::vector<ListedEntry>> OverlayDialect::List(const OpContext& caller,
     }
     fs.Close(*handle);
     if (!at.ok()) return at.error();
+    // Markers come last: an object of the same layer wins.
+    for (const std::string& name : markers) {
+      const DirEntry hidden{.name = name, .node = {}, .type = FileType::kRegular, .ino = 0};
+      const std::optional<std::size_t> added = merge.Add(hidden);
+      if (added.has_value()) {
+        merge.entry(*added).whiteout = merge.entry(*added).dot_wh = true;
+      } else {
+        stray.push_back(name);
+      }
+    }
+    if (i == 0 && dir.has_writable) writable_strays = std::move(stray);
+    markers.clear();
+    stray.clear();
   }
-  return merge.Take();
+  std::vector<ListedEntry> entries = merge.Take();
+  // Markers beside an object of their name: only whoever empties the directory needs them.
+  for (std::string& name : writable_strays) {
+    ListedEntry& entry = entries.emplace_back();
+    entry.name = std::move(name);
+    entry.type = FileType::kRegular;
+    entry.whiteout = entry.dot_wh = true;
+  }
+  return entries;
 }
 
 bool OverlayDialect::ListsBranchDirectly(const UnionNode& dir) const {
@@ -137,11 +166,28 @@ std::string OverlayDialect::StoredXattr(std::string_view key) const {
 }
 
 std::optional<std::string> OverlayDialect::ShownXattr(std::string_view stored) const {
+  if (config_.fuse_whiteouts) {
+    const bool hidden =
+        std::any_of(kFusePrefixes.begin(), kFusePrefixes.end(),
+                    [&](std::string_view each) { return stored.starts_with(each); });
+    if (hidden) return std::nullopt;
+  }
   if (stored.substr(0, config_.prefix.size()) != config_.prefix) return std::string(stored);
   constexpr std::string_view kEscape = "overlay.";
   const std::string_view rest = stored.substr(config_.prefix.size());
   if (rest.substr(0, kEscape.size()) != kEscape) return std::nullopt;
   return config_.prefix + std::string(rest.substr(kEscape.size()));
+}
+
+Result<NodeId> OverlayDialect::FindWhiteoutFile(const OpContext& op, const UnionState& state,
+                                                BranchIndex branch, NodeId dir,
+                                                std::string_view name) const {
+  if (!config_.fuse_whiteouts) return Errno::kNoEnt;
+  return FindDotWh(op, state.fs(branch), dir, name);
+}
+
+std::uint32_t OverlayDialect::ReservedNameBytes() const {
+  return config_.fuse_whiteouts ? kDotWh.size() : 0;
 }
 
 void OverlayDialect::DescribeMarks(const OpContext& op, const UnionState& state,
@@ -153,9 +199,12 @@ void OverlayDialect::DescribeMarks(const OpContext& op, const UnionState& state,
     return;
   }
   if (stat.type == FileType::kDirectory) {
-    finding.opaque = ReadMark(op, fs, node, config_.marks.opaque) == "y";
+    finding.opaque = ReadMark(op, fs, node, config_.marks.opaque) == "y" ||
+                     (config_.fuse_whiteouts && IsFuseOpaque(op, fs, node));
   }
   finding.redirect = ReadMark(op, fs, node, config_.marks.redirect).value_or("");
+  finding.metacopy =
+      stat.type == FileType::kRegular && ReadMark(op, fs, node, config_.marks.metacopy).has_value();
 }
 
 // With xino the high bits of an inode number tell the file system; one that uses them itself stays

@@ -1,175 +1,14 @@
-// Overlay lookup: what a name means, from the writable branch down (fs/overlayfs/namei.c).
-#include <cstring>
-
+// Overlay lookup: what a name means, from the writable branch down (ovl_lookup in
+// fs/overlayfs/namei.c).
 #include "lamina/base/check.h"
+#include "vfs/union/fuse_whiteouts.h"
 #include "vfs/union/overlay_dialect.h"
+#include "vfs/union/overlay_search.h"
 
 namespace lamina {
-
-// The state one lookup carries from branch to branch.
-struct OverlaySearch {
-  const OpContext& op;
-  const OverlayConfig& config;
-  const UnionState& state;
-  std::string_view path;      // a component, or an absolute redirect to walk from each root
-  std::string followed = {};  // what `path` views once a redirect was followed
-  bool is_dir = false;        // a directory was found
-  bool opaque = false;
-  bool stop = false;  // nothing below counts
-  bool last = false;  // no branch below needs an answer: marks are not read
-  bool redirected = false;
-  bool absolute_redirect = false;
-  bool metacopy = false;     // the last regular file found has its body below
-  bool digest_here = false;  // … and its mark holds a digest
-  bool digest = false;       // that of the topmost lower metacopy file does
-  bool xattr_whiteouts = false;
-};
-
 namespace {
 
 using Search = OverlaySearch;
-
-// Reads the redirect of `node` and changes what is searched below: the first `prefix_bytes` of the
-// path are replaced, `rest` is kept. Errors: kInval a malformed value.
-Result<void> FollowRedirect(Search& search, FileSystem& fs, BranchIndex branch, NodeId node,
-                            std::size_t prefix_bytes, std::string_view rest) {
-  search.absolute_redirect = false;
-  std::optional<std::string> value = ReadMark(search.op, fs, node, search.config.marks.redirect);
-  if (!value.has_value()) return {};
-  if (value->empty()) return Errno::kInval;
-  if (value->front() == '/') {
-    for (std::size_t at = 0; at < value->size();) {
-      const std::size_t next = std::min(value->find('/', at + 1), value->size());
-      if (next == at + 1) return Errno::kInval;  // an empty component
-      at = next;
-    }
-    search.absolute_redirect = true;
-    // An opaque ancestor stopped the search; the absolute redirect takes it up again.
-    search.stop = false;
-  } else {
-    if (value->find('/') != std::string::npos) return Errno::kInval;
-    value->insert(0, search.path.substr(0, prefix_bytes));
-  }
-  search.op.probe.Emit([&] {
-    return Event{.kind = EventKind::kRedirectFollowed,
-                 .branch = branch,
-                 .subject = node.value,
-                 .name = *value};
-  });
-  search.followed = *value + std::string(rest);
-  search.path = search.followed;
-  search.redirected = true;
-  return {};
-}
-
-// A directory was found as the element of a path. Sets stop and opaque from its mark.
-void ReadOpaqueMark(Search& search, FileSystem& fs, BranchIndex branch, NodeId node,
-                    bool last_element, bool& is_opaque) {
-  const std::optional<std::string> value =
-      ReadMark(search.op, fs, node, search.config.marks.opaque);
-  if (!value.has_value() || value->size() != 1) return;
-  // xattr whiteouts are the form of read-only layers.
-  const bool writable = search.state.has_writable && branch == 0;
-  if (last_element && !writable && *value == "x") search.xattr_whiteouts = true;
-  if (*value != "y") return;
-  search.op.probe.Emit([&] {
-    return Event{.kind = EventKind::kOpaqueSeen, .branch = branch, .subject = node.value};
-  });
-  search.stop = true;
-  if (last_element) search.opaque = true;
-  is_opaque = true;
-}
-
-// Looks one component up in one branch directory. Nothing: absent or hidden here.
-Result<std::optional<Hit>> LookUpElement(Search& search, FileSystem& fs, BranchIndex branch,
-                                         NodeId base, std::string_view name,
-                                         std::size_t prefix_bytes, std::string_view rest) {
-  const bool last_element = rest.empty();
-  Result<NodeId> node = fs.Lookup(search.op, {base, name});
-  search.op.probe.Emit([&] {
-    return Event{.kind = EventKind::kBranchProbe,
-                 .branch = branch,
-                 .subject = node.ok() ? node->value : 0,
-                 .name = name};
-  });
-  if (!node.ok()) {
-    const bool absent = node.error() == Errno::kNoEnt || node.error() == Errno::kNameTooLong ||
-                        node.error() == Errno::kStale;
-    if (!absent) return node.error();
-    return std::optional<Hit>();
-  }
-  Result<Stat> stat = fs.GetAttr(search.op, *node);
-  if (!stat.ok()) return stat.error();
-  if (IsWhiteout(search.op, search.config, fs, *node, *stat)) {
-    search.op.probe.Emit([&] {
-      return Event{
-          .kind = EventKind::kWhiteoutSeen, .branch = branch, .subject = node->value, .name = name};
-    });
-    search.stop = search.opaque = true;
-    return std::optional<Hit>();
-  }
-  if (last_element && search.metacopy && stat->type != FileType::kRegular) {
-    search.stop = true;
-    return std::optional<Hit>();
-  }
-  const Hit hit{branch, *node, stat->type};
-  if (stat->type != FileType::kDirectory) {
-    if (search.is_dir || !last_element) {
-      search.stop = true;  // a file cuts the merge
-      return std::optional<Hit>();
-    }
-    std::size_t metacopy = 0;
-    if (stat->type == FileType::kRegular) {
-      Result<std::size_t> mark =
-          ReadMetacopyMark(search.op, fs, *node, search.config.marks.metacopy);
-      if (!mark.ok()) return mark.error();
-      metacopy = *mark;
-    }
-    search.metacopy = metacopy > 0;
-    search.digest_here = metacopy > kMetacopyHeadBytes;
-    search.stop = !search.metacopy;
-    if (!search.metacopy || search.last) return std::optional<Hit>(hit);
-  } else {
-    // A layer's own root found inside another layer: they overlap (ovl_lookup_trap_inode).
-    if (search.state.traps.contains(NodeKey{&fs, *node})) return Errno::kLoop;
-    if (last_element) search.is_dir = true;
-    if (search.last) return std::optional<Hit>(hit);
-    bool is_opaque = false;
-    ReadOpaqueMark(search, fs, branch, *node, last_element, is_opaque);
-    if (is_opaque) return std::optional<Hit>(hit);
-  }
-  if (Result<void> followed = FollowRedirect(search, fs, branch, *node, prefix_bytes, rest);
-      !followed.ok()) {
-    return followed.error();
-  }
-  return std::optional<Hit>(hit);
-}
-
-// Looks the searched path up in one branch, starting at `base`: one component, or every component
-// of an absolute redirect.
-Result<std::optional<Hit>> LookUpInBranch(Search& search, FileSystem& fs, BranchIndex branch,
-                                          NodeId base) {
-  if (search.path.front() != '/') {
-    return LookUpElement(search, fs, branch, base, search.path, 0, "");
-  }
-  // Counted from the end: a redirect on the way replaces the part before.
-  std::size_t remaining = search.path.size() - 1;
-  std::optional<Hit> found;
-  while (true) {
-    const std::string path(search.path);  // a redirect on the way changes search.path
-    const std::size_t begin = path.size() - remaining;
-    const std::size_t end = std::min(path.find('/', begin), path.size());
-    Result<std::optional<Hit>> element =
-        LookUpElement(search, fs, branch, base, std::string_view(path).substr(begin, end - begin),
-                      begin, std::string_view(path).substr(end));
-    if (!element.ok()) return element.error();
-    found = *element;
-    if (end == path.size()) return found;
-    if (!found.has_value() || found->type != FileType::kDirectory) return std::optional<Hit>();
-    remaining -= end - begin + 1;
-    base = found->node;
-  }
-}
 
 struct LowerPosition {
   BranchIndex branch;
@@ -210,34 +49,6 @@ std::optional<Hit> DecodeOrigin(const OpContext& op, const UnionState& state,
   }
   return std::nullopt;
 }
-
-}  // namespace
-
-std::optional<std::string> ReadMark(const OpContext& op, FileSystem& fs, NodeId node,
-                                    std::string_view key) {
-  Result<std::string> value = fs.GetXattr(op, node, key);
-  if (!value.ok()) return std::nullopt;
-  return *std::move(value);
-}
-
-bool IsWhiteout(const OpContext& op, const OverlayConfig& config, FileSystem& fs, NodeId node,
-                const Stat& stat) {
-  if (stat.type == FileType::kCharDevice) return stat.rdev == 0;
-  if (stat.type != FileType::kRegular || stat.size_bytes != 0) return false;
-  return ReadMark(op, fs, node, config.marks.whiteout).has_value();
-}
-
-Result<std::size_t> ReadMetacopyMark(const OpContext& op, FileSystem& fs, NodeId node,
-                                     std::string_view key) {
-  const std::optional<std::string> value = ReadMark(op, fs, node, key);
-  if (!value.has_value()) return std::size_t{0};
-  if (value->empty()) return kMetacopyHeadBytes;
-  if (value->size() < kMetacopyHeadBytes) return Errno::kIo;
-  return value->size();
-}
-
-namespace {
-
 // What the writable branch has under a name, as far as the search below depends on it.
 struct WritablePart {
   const Hit* hit = nullptr;
@@ -260,6 +71,8 @@ class LowerSearch {
 
   // The first lower object is the one the writable object's origin mark names.
   bool verified() const { return verified_; }
+  // The link count of the first lower object.
+  std::uint32_t first_nlink() const { return first_nlink_; }
 
   Result<void> Run(const WritablePart& writable, Hits& found) {
     for (std::size_t i = 0; !search_.stop && i < positions_.size(); ++i) {
@@ -277,6 +90,7 @@ class LowerSearch {
         if (!joins.ok()) return joins.error();
         if (!*joins) break;
       }
+      if (found.empty()) first_nlink_ = search_.nlink_here;
       if (found.empty() && search_.metacopy) search_.digest = search_.digest_here;
       if (!(search_.metacopy && !found.empty())) found.push_back(**hit);
       if (search_.stop) break;
@@ -332,6 +146,7 @@ class LowerSearch {
   LowerPositions positions_;
   bool from_roots_ = false;
   bool verified_ = false;
+  std::uint32_t first_nlink_ = 0;
 };
 
 // The marks of a writable directory that say how it is merged and listed.
@@ -340,7 +155,7 @@ void ReadDirectoryMarks(const OpContext& op, const OverlayConfig& config, FileSy
                         Resolution& found) {
   found.impure = ReadMark(op, fs, node, config.marks.impure) == "y";
   found.origin_missing = has_lowers && !writable.origin.has_value();
-  found.may_hold_whiteouts = has_lowers || writable.origin.has_value();
+  found.may_hold_whiteouts = has_lowers || writable.origin.has_value() || config.fuse_whiteouts;
 }
 
 }  // namespace
@@ -403,6 +218,7 @@ Result<std::uint32_t> OverlayDialect::CountNames(const OpContext& op, const Unio
 Result<Resolution> OverlayDialect::Resolve(const OpContext& caller, const UnionState& state,
                                            const UnionNode& dir, std::string_view name) const {
   const OpContext op = AsMounter(caller);
+  if (config_.fuse_whiteouts && IsDotWhName(name)) return Resolution();
   Search search{.op = op, .config = config_, .state = state, .path = name};
   Resolution found;
   LowerSearch below(state, search, dir);
@@ -429,6 +245,7 @@ Result<Resolution> OverlayDialect::Resolve(const OpContext& caller, const UnionS
   }
   Hits lowers;
   if (Result<void> ran = below.Run(writable, lowers); !ran.ok()) return ran.error();
+  found.lower_nlink = below.first_nlink();
   if (search.metacopy && !lowers.empty() && config_.data_only_count > 0 &&
       search.absolute_redirect) {
     // The body is looked for at the first use, whatever the options say about following.
@@ -512,9 +329,13 @@ Result<std::optional<NodeKey>> OverlayDialect::IdentityKey(const OpContext& op,
     if (!by_lower) {
       by_lower = lower->type == FileType::kDirectory;
       if (!by_lower) {
-        Result<Stat> stat = state.fs(lower->branch).GetAttr(op, lower->node);
-        if (!stat.ok()) return stat.error();
-        by_lower = stat->nlink <= 1 || (!has_writable && config_.index);
+        std::uint32_t nlink = found.lower_nlink;
+        if (nlink == 0) {
+          Result<Stat> stat = state.fs(lower->branch).GetAttr(op, lower->node);
+          if (!stat.ok()) return stat.error();
+          nlink = stat->nlink;
+        }
+        by_lower = nlink <= 1 || (!has_writable && config_.index);
       }
       if (config_.nfs_export && has_writable) by_lower = false;
     }

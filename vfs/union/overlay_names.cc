@@ -1,6 +1,7 @@
 // Overlay names: create, link, unlink, rmdir (fs/overlayfs/dir.c).
 #include "lamina/base/check.h"
 #include "lamina/fs/posix_acl.h"
+#include "vfs/union/fuse_whiteouts.h"
 #include "vfs/union/overlay_dialect.h"
 
 namespace lamina {
@@ -92,9 +93,16 @@ Step& AddPublish(int slot, StepPlace to, RenameMode mode, Plan& plan) {
 
 }  // namespace
 
+bool OverlayDialect::IsMarkedOnly(const OpContext& op, const UnionState& state,
+                                  const NamedNode& place) const {
+  if (!config_.fuse_whiteouts || !place.whiteout_in_writable) return false;
+  return !state.fs(0).Lookup(AsMounter(op), {place.dir->top().node, place.name}).ok();
+}
+
 Result<void> OverlayDialect::PlanCreate(const OpContext& op, const UnionState& state,
                                         const NamedNode& place, const NewNode& node,
                                         Plan& plan) const {
+  if (config_.fuse_whiteouts && IsDotWhName(place.name)) return Errno::kInval;
   // A whiteout cannot be made from above.
   if (node.type == FileType::kCharDevice && node.rdev == 0) return Errno::kPerm;
   if (Result<void> up = PlanCopyUp(op, state, *place.dir, {}, plan); !up.ok()) {
@@ -128,14 +136,16 @@ Result<void> OverlayDialect::PlanCreate(const OpContext& op, const UnionState& s
     AddOpaque(StepNode::Slot(slot), config_.marks, plan);
     plan.made_opaque = true;
   }
+  const bool swaps = directory && !IsMarkedOnly(op, state, place);
   AddPublish(slot, {parent, std::string(place.name)},
-             directory ? RenameMode::kExchange : RenameMode::kReplace, plan);
-  if (directory) AddTempRemoval(slot, FileType::kCharDevice, plan);
+             swaps ? RenameMode::kExchange : RenameMode::kReplace, plan);
+  if (swaps) AddTempRemoval(slot, FileType::kCharDevice, plan);
   return {};
 }
 
 Result<void> OverlayDialect::PlanLink(const OpContext& op, const UnionState& state, UnionNode& node,
                                       HandleId unnamed, const NamedNode& place, Plan& plan) const {
+  if (config_.fuse_whiteouts && IsDotWhName(place.name)) return Errno::kInval;
   for (UnionNode* each : {&node, place.dir}) {
     if (Result<void> up = PlanCopyUp(op, state, *each, {}, plan); !up.ok()) return up;
   }
@@ -169,6 +179,9 @@ Result<bool> OverlayDialect::LowerPositive(const OpContext& caller, const UnionS
     const Hit& below = named.dir->hits[i];
     FileSystem& fs = state.fs(below.branch);
     Result<NodeId> found = fs.Lookup(op, {below.node, named.name});
+    if (!found.ok() && FindWhiteoutFile(op, state, below.branch, below.node, named.name).ok()) {
+      return false;
+    }
     if (!found.ok()) {
       if (found.error() == Errno::kNoEnt || found.error() == Errno::kNameTooLong) continue;
       return true;  // something is there that could not be read
@@ -226,10 +239,13 @@ Result<int> OverlayDialect::PlanClearEmpty(const OpContext& caller, const UnionS
                        .atime = stat->atime,
                        .mtime = stat->mtime};
   AddPublish(slot, {StepNode::WritableOf(victim.dir->id), std::string(victim.name)},
-             RenameMode::kExchange, plan);
+             RenameMode::kExchange, plan)
+      .supplants = victim.node->id;
   for (const ListedEntry& whiteout : whiteouts) {
     Step& remove = plan.Add(StepKind::kRemove, StepPhase::kCleanUp);
-    remove.place = {StepNode::Fixed(old_dir), whiteout.name};
+    std::string name = whiteout.name;
+    if (whiteout.dot_wh) name.insert(0, kDotWh);
+    remove.place = {StepNode::Fixed(old_dir), std::move(name)};
     remove.type = whiteout.type;
   }
   AddTempRemoval(slot, FileType::kDirectory, plan);

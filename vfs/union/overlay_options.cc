@@ -102,6 +102,8 @@ Result<void> ParseFlag(std::string_view key, OverlayMountText& mount) {
     mount.read_only = true;
   } else if (key == "volatile") {
     mount.options.volatile_upper = true;
+  } else if (key == "x-lamina.fuse-whiteouts") {
+    mount.options.fuse_whiteouts = true;
   } else if (key == "userxattr") {
     mount.options.userxattr = true;
   } else if (key == "default_permissions" || key == "rw" || key == "nosuid" || key == "nodev" ||
@@ -162,6 +164,11 @@ Result<void> CheckOverlayOptions(const OverlayOptions& options) {
   if (options.nfs_export == Toggle::kOn &&
       (options.metacopy == Toggle::kOn || options.index == Toggle::kOff)) {
     return Errno::kInval;
+  }
+  if (options.fuse_whiteouts) {
+    const bool more = options.metacopy == Toggle::kOn || options.index == Toggle::kOn ||
+                      options.nfs_export == Toggle::kOn || options.redirect_dir == RedirectDir::kOn;
+    if (more) return Errno::kInval;
   }
   if (options.userxattr) {
     if (options.metacopy == Toggle::kOn) return Errno::kInval;

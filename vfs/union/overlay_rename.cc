@@ -1,4 +1,5 @@
 // Overlay rename (ovl_rename in fs/overlayfs/dir.c).
+#include "vfs/union/fuse_whiteouts.h"
 #include "vfs/union/overlay_dialect.h"
 
 namespace lamina {
@@ -96,6 +97,7 @@ Result<void> OverlayDialect::PlanRename(const OpContext& op, const UnionState& s
                                         const NamedNode& from, const NamedNode& to, RenameMode mode,
                                         Plan& plan) const {
   if (mode == RenameMode::kLeaveWhiteout) return Errno::kInval;
+  if (config_.fuse_whiteouts && IsDotWhName(to.name)) return Errno::kInval;
   const bool exchange = mode == RenameMode::kExchange;
   const auto can_move = [&](const UnionNode& node) {
     return config_.redirect_create || !IsDirectory(node) || !IsMergedOrLower(node);
@@ -118,7 +120,8 @@ Result<void> OverlayDialect::PlanRename(const OpContext& op, const UnionState& s
   if (!exchange) {
     Result<bool> lower_positive = LowerPositive(op, state, from);
     if (!lower_positive.ok()) return lower_positive.error();
-    const bool onto_whiteout = to.node == nullptr && to.whiteout_in_writable;
+    const bool onto_whiteout =
+        to.node == nullptr && to.whiteout_in_writable && !IsMarkedOnly(op, state, to);
     if (*lower_positive) {
       branch_mode = onto_whiteout ? RenameMode::kExchange : RenameMode::kLeaveWhiteout;
     } else if (IsDirectory(*from.node) && onto_whiteout) {

@@ -86,6 +86,7 @@ struct Step {
   NodeId copied_up;                // union node that this commit moves to the writable branch
   bool metacopy = false;           // … without its body
   bool indexed = false;            // … under its name in the index
+  NodeId supplants;                // union node whose name means another object from now on
   NodeId body_copied;              // union node whose body is in the writable branch from now on
   NodeId linked;                   // union node whose name in use this commit makes there
   NodeId redirects;                // union node whose redirect this mark is
@@ -94,7 +95,7 @@ struct Step {
 struct Plan {
   Plan() { steps.reserve(kUsualSteps); }
 
-  static constexpr std::size_t kUsualSteps = 6;
+  static constexpr std::size_t kUsualSteps = 2;
   std::vector<Step> steps;
   int slots = 0;
   int made = -1;             // the slot of the object the call is about

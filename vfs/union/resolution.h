@@ -40,6 +40,7 @@ struct Resolution {
   bool indexed = false;               // an index entry ties the copy to its lower object
   bool needs_link = false;            // the copy was found through the index: no name here yet
   std::uint32_t nlink = 0;            // names in the union, where an index keeps count
+  std::uint32_t lower_nlink = 0;      // of the first lower object; 0: not looked at
   std::string data_redirect;          // the body's path in the data-only branches
   bool origin_missing = false;        // a merged writable directory without origin mark: repair it
   bool metacopy = false;              // the writable file holds attributes only

@@ -67,12 +67,32 @@ Result<BranchIndex> UnionFs::SourceBranch(NodeId id) const {
   return (found.body() == nullptr ? found.top() : *found.body()).branch;
 }
 
+Result<std::pair<BranchIndex, NodeId>> UnionFs::BodyNode(const OpContext& op, NodeId id) {
+  Result<UnionNode*> node = body_->FindNode(id);
+  if (!node.ok()) return node.error();
+  if ((*node)->type != FileType::kRegular) return Errno::kInval;
+  Result<Hit> body = body_->FindBody(op, **node);
+  if (!body.ok()) return body.error();
+  return std::pair(body->branch, body->node);
+}
+
 Result<std::vector<std::pair<BranchIndex, NodeId>>> UnionFs::BranchNodes(NodeId id) const {
   Result<UnionNode*> node = body_->FindNode(id);
   if (!node.ok()) return node.error();
   std::vector<std::pair<BranchIndex, NodeId>> nodes;
   for (const Hit& hit : (*node)->hits) nodes.emplace_back(hit.branch, hit.node);
   return nodes;
+}
+
+void UnionFs::MarkBody(const OpContext& op, NameFindings& findings) {
+  if (!findings.answer.ok()) return;
+  Result<std::pair<BranchIndex, NodeId>> body = BodyNode(op, *findings.answer);
+  if (!body.ok()) return;
+  BranchFinding& finding = findings.branches[body->first];
+  finding.body = true;
+  finding.outcome = BranchFinding::Outcome::kFound;
+  Result<Stat> stat = body_->state->fs(body->first).GetAttr(AsMounter(op), body->second);
+  if (stat.ok()) finding.stat = *stat;
 }
 
 Result<NameFindings> UnionFs::FindInBranches(const OpContext& caller, Place place) {
@@ -84,6 +104,11 @@ Result<NameFindings> UnionFs::FindInBranches(const OpContext& caller, Place plac
   NameFindings findings;
   Result<Resolution> resolution = body_->dialect->Resolve(op, state, dir, place.name);
   const Hits shown = resolution.ok() ? resolution->hits : Hits();
+  // A metacopy file goes on below, to its body.
+  const bool chain =
+      resolution.ok() &&
+      (resolution->metacopy || !resolution->data_redirect.empty() ||
+       (shown.size() > 1 && shown.front().type == FileType::kRegular && shown.front().branch != 0));
   bool ended = false;
   for (std::size_t i = 0; i < state.branches.size(); ++i) {
     BranchFinding& finding = findings.branches.emplace_back();
@@ -96,7 +121,7 @@ Result<NameFindings> UnionFs::FindInBranches(const OpContext& caller, Place plac
     // The second hit of a file is where its copy came from, maybe another name: no part of it.
     const Hit* answer = nullptr;
     for (const Hit& hit : shown) {
-      const bool origin_only = &hit != &shown.front() && hit.type != FileType::kDirectory;
+      const bool origin_only = &hit != &shown.front() && hit.type != FileType::kDirectory && !chain;
       if (hit.branch == i && !origin_only) answer = &hit;
     }
     FileSystem& fs = state.fs(finding.branch);
@@ -105,8 +130,18 @@ Result<NameFindings> UnionFs::FindInBranches(const OpContext& caller, Place plac
       finding.outcome = BranchFinding::Outcome::kNoEntry;
       node = fs.Lookup(op, {part->node, place.name});
     }
+    finding.through_index = i == 0 && answer != nullptr && resolution->needs_link;
     // Through a redirect the object stands under another name.
     if (answer != nullptr && (!node.ok() || *node != answer->node)) node = answer->node;
+    if (!node.ok() && part != nullptr) {
+      node = body_->dialect->FindWhiteoutFile(op, state, finding.branch, part->node, place.name);
+      if (!node.ok()) continue;
+      Result<Stat> marker = fs.GetAttr(op, *node);
+      if (marker.ok()) finding.stat = *marker;
+      finding.outcome = ended ? BranchFinding::Outcome::kHidden : BranchFinding::Outcome::kWhiteout;
+      ended = true;
+      continue;
+    }
     if (!node.ok()) continue;
     Result<Stat> stat = fs.GetAttr(op, *node);
     if (!stat.ok()) continue;
@@ -114,7 +149,8 @@ Result<NameFindings> UnionFs::FindInBranches(const OpContext& caller, Place plac
     body_->dialect->DescribeMarks(op, state, finding, *node, *stat);
     if (answer != nullptr) {
       finding.outcome = BranchFinding::Outcome::kFound;
-      ended = ended || answer->type != FileType::kDirectory || finding.opaque;
+      ended =
+          ended || (answer->type != FileType::kDirectory && !finding.metacopy) || finding.opaque;
     } else if (finding.outcome == BranchFinding::Outcome::kWhiteout && !ended) {
       ended = true;
     } else {
@@ -125,6 +161,7 @@ Result<NameFindings> UnionFs::FindInBranches(const OpContext& caller, Place plac
     findings.answer = resolution.error();
   } else if (!resolution->hits.empty()) {
     findings.answer = Lookup(caller, place);
+    if (chain) MarkBody(caller, findings);
   }
   return findings;
 }

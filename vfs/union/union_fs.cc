@@ -25,6 +25,7 @@ FsLimits LimitsOf(const UnionState& state, const Dialect& dialect) {
     limits.name_max = std::max(limits.name_max, each.name_max);
     limits.stacking_depth = std::max(limits.stacking_depth, each.stacking_depth);
   }
+  limits.name_max -= dialect.ReservedNameBytes();
   ++limits.stacking_depth;
   limits.read_only = state.read_only;
   limits.file_handles = dialect.HasHandles();

@@ -31,6 +31,7 @@ struct ListedEntry {
   bool whiteout = false;        // hides lower entries, or turned out stale; not shown
   bool check_whiteout = false;  // may be an xattr whiteout: look it up before it is shown
   bool looked_up = false;
+  bool dot_wh = false;  // a whiteout that is a file called .wh.NAME
 };
 
 // A merged listing, taken once and shared by the handles that read the same version.

@@ -57,6 +57,9 @@ struct OverlayOptions {
   // The kernel's two oddities: fchmod, fchown and fsetxattr on a handle of a lower-only file that
   // was unlinked fail with EEXIST; whiteouts in directories of one layer are listed.
   bool kernel_quirks = true;
+  // No kernel option: marks of fuse-overlayfs are read too (.wh.NAME, .wh..wh..opq, its xattrs),
+  // and redirects, metacopy and index are off. As text: x-lamina.fuse-whiteouts.
+  bool fuse_whiteouts = false;
 };
 
 struct OverlayMount {

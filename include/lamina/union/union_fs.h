@@ -43,6 +43,9 @@ struct BranchFinding {
   bool opaque = false;          // a directory that hides everything below it
   bool xattr_whiteout = false;  // a whiteout in the xattr form
   std::string redirect;         // where the search goes on below
+  bool metacopy = false;        // a file that holds attributes only
+  bool body = false;            // where the body of such a file is read
+  bool through_index = false;   // found by its index entry: the name is not in this branch
 };
 
 struct NameFindings {
@@ -81,6 +84,9 @@ class UnionFs final : public FileSystem {
   // The branch whose object is shown for the node (of a file: whose body is read).
   // Errors: kStale.
   Result<BranchIndex> SourceBranch(NodeId node) const;
+  // The object that a regular file's body is read from. Errors: kStale; kInval not a regular file;
+  // those of reading a body that is in no data-only branch.
+  Result<std::pair<BranchIndex, NodeId>> BodyNode(const OpContext& op, NodeId node);
   // Every branch's object that takes part in a node, topmost first.
   Result<std::vector<std::pair<BranchIndex, NodeId>>> BranchNodes(NodeId node) const;
   // What each branch says about a name. Changes nothing, caches nothing.
@@ -149,6 +155,9 @@ class UnionFs final : public FileSystem {
   Result<FsSpace> GetSpace(const OpContext& op) override;
 
  private:
+  // Which branch holds the body of the answer.
+  void MarkBody(const OpContext& op, NameFindings& findings);
+
   struct Body;
   std::unique_ptr<Body> body_;
 };
