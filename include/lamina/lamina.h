@@ -21,6 +21,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "lamina/facade/crash_image.h"
 #include "lamina/facade/explanation.h"
 #include "lamina/facade/layer.h"
 #include "lamina/facade/layered_fs.h"

@@ -43,6 +43,17 @@ void CountingSink::OnEvent(const Event& event) {
   }
 }
 
+FacadeMount::~FacadeMount() {
+  if (storage != nullptr) storage->in_use = false;
+}
+
+const sim::FiredFault* FacadeMount::TakeFault(Errno error) {
+  const std::vector<sim::FiredFault>& fired = faults.fired();
+  const bool is_new = faults_told < fired.size();
+  faults_told = fired.size();
+  return is_new && fired.back().error == error ? &fired.back() : nullptr;
+}
+
 void FacadeMount::Log(std::string text, std::vector<std::string> paths, int error) {
   if (calls.size() == kCallsKept) calls.erase(calls.begin());
   calls.push_back({++calls_made, std::move(text), std::move(paths), error});
@@ -77,19 +88,29 @@ std::string CallText::Posix() const {
 Caller::Caller(std::shared_ptr<FacadeMount> the_mount, const Credentials& credentials)
     : mount(std::move(the_mount)),
       process(
-          *mount->fs, mount->fs->root(),
+          *mount->gate, mount->gate->root(),
           ProcessOptions{.clock = &mount->clock, .sink = &mount->sink, .locks = &mount->locks}) {
   process.set_credentials(WithoutImpliedCapabilities(credentials));
   process.set_umask(mount->options.umask);
 }
 
 absl::Status Caller::Error(Errno error, const CallText& call) const {
-  return StatusOf(error, call.Posix(), ReasonFor(*this, error, call));
+  std::string reason;
+  if (const sim::FiredFault* fault = mount->TakeFault(error); fault != nullptr) {
+    reason = absl::StrFormat("an injected fault hit %s", fault->ToString());
+  } else if (mount->faults.crashed() && error == Errno::kIo) {
+    reason = "the machine has crashed";
+  } else {
+    reason = ReasonFor(*this, error, call);
+  }
+  return StatusOf(error, call.Posix(), reason);
 }
 
 absl::Status Caller::Done(const CallText& call, Result<void> result) {
   Log(call, result.ok() ? 0 : static_cast<int>(result.error()));
-  return result.ok() ? absl::OkStatus() : Error(result.error(), call);
+  if (!result.ok()) return Error(result.error(), call);
+  mount->faults_told = mount->faults.fired().size();
+  return absl::OkStatus();
 }
 
 void Caller::Log(const CallText& call, int error) {

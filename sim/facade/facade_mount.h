@@ -20,6 +20,7 @@
 #include "lamina/fs/lock_table.h"
 #include "lamina/fs/mem_fs.h"
 #include "lamina/fs/process.h"
+#include "lamina/sim/faulty_fs.h"
 #include "lamina/union/union_fs.h"
 
 namespace lamina::internal {
@@ -34,30 +35,76 @@ class CountingSink final : public EventSink {
 
 struct LowerLayer {
   std::string name;
-  std::unique_ptr<MemFs> fs;
+  std::shared_ptr<MemFs> fs;            // frozen; shared with crash images and what is made of them
+  std::unique_ptr<sim::FaultyFs> site;  // above it, while mounted
   std::uint64_t changes_at_mount = 0;
 };
 
+// The file system that holds the upper and the work directory. One mount at a time uses it.
+struct Storage {
+  Storage(const MountOptions& options, Instant now)
+      : fs({.capacity_bytes = options.capacity, .atime = options.atime, .root_time = now}) {}
+  MemFs fs;
+  bool in_use = false;
+};
+
 struct FacadeMount {
+  FacadeMount() = default;
+  ~FacadeMount();
+  FacadeMount(const FacadeMount&) = delete;
+  FacadeMount& operator=(const FacadeMount&) = delete;
+
   OpContext AsRoot() const { return {root_credentials, clock.now(), Probe()}; }
   // The name of branch `index`; the order of branches is that of UnionFs::branches.
   const std::string& BranchName(BranchIndex index) const { return fs->branches()[index].name; }
   void Log(std::string text, std::vector<std::string> paths, int error);
   const Call* MadeBy(std::string_view path) const;
+  // The fault that gave `error` since it was last asked; null when none did.
+  const sim::FiredFault* TakeFault(Errno error);
 
   MountOptions options;
   Credentials root_credentials;
   Clock clock;
-  std::vector<LowerLayer> lowers;  // topmost first
-  std::unique_ptr<MemFs> home;     // holds upper and work
+  sim::FaultPlan faults{{.clock = &clock, .only_inside_mount_calls = true}};
+  std::size_t faults_told = 0;              // of those that fired
+  std::optional<MemFs::Image> crash_image;  // of the storage, at a Crash fault
+  std::vector<LowerLayer> lowers;           // topmost first
+  std::shared_ptr<Storage> storage;
+  std::unique_ptr<sim::FaultyFs> upper_site;  // above it, while mounted
   NodeId upper;
   NodeId work;
   std::unique_ptr<UnionFs> fs;
+  std::unique_ptr<sim::FaultyFs> gate;  // above it: where the calls of processes arrive
   LockTable locks;
   CountingSink sink;
   std::vector<Call> calls;
   std::size_t calls_made = 0;
 };
+
+// Mounts lowers, upper and work, with the sites of faults in between. Faults that are in the plan
+// already may hit the mount itself. Errors: Unimplemented, and those of mount(2).
+absl::Status MountUnion(FacadeMount& mount);
+
+// What a crash leaves: everything a new mount is made from.
+struct CrashState {
+  struct Lower {
+    std::string name;
+    std::shared_ptr<MemFs> fs;
+  };
+  MountOptions options;
+  Clock clock;
+  std::vector<Lower> lowers;  // topmost first
+  std::shared_ptr<Storage> storage;
+  MemFs::Image image;  // of it
+  NodeId upper;
+  NodeId work;
+};
+
+// The state of the storage now, or at the Crash fault.
+CrashState CaptureState(const FacadeMount& mount);
+// Everything but the mount itself: MountUnion does the rest. The storage is taken over when no
+// mount uses it, else the image is put into a new one.
+std::shared_ptr<FacadeMount> OpenState(const CrashState& state);
 
 // A call as messages and the log write it.
 struct CallText {
@@ -81,6 +128,7 @@ struct Caller {
   template <typename T>
   absl::StatusOr<T> Answer(const CallText& call, Result<T> result) const {
     if (!result.ok()) return Error(result.error(), call);
+    mount->faults_told = mount->faults.fired().size();
     return *std::move(result);
   }
 

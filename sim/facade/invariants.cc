@@ -43,7 +43,7 @@ class Examiner {
 
   // The mount keeps one directory "work" there (and one for the index), both empty at rest.
   void CheckWork() {
-    const TreeView work(*mount_.home, mount_.work, "work");
+    const TreeView work(mount_.storage->fs, mount_.work, "work");
     const absl::StatusOr<std::vector<std::string>> paths = work.AllPaths();
     if (!paths.ok()) {
       broken_.push_back(std::string(paths.status().message()));

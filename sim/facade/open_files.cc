@@ -100,7 +100,7 @@ Result<void> CloneOpen(Caller& caller, Process::Fd from, Process::Fd to) {
   if (!source.ok()) return source.error();
   Result<Stat> target = caller.process.Fstat(to);
   if (!target.ok()) return target.error();
-  FileSystem& fs = *caller.mount->fs;
+  FileSystem& fs = *caller.mount->gate;
   const OpContext op{caller.process.credentials(), caller.mount->clock.now(),
                      Probe(&caller.mount->sink)};
   Result<HandleId> reader = fs.Open(op, source->node, {.access = Access::kRead});

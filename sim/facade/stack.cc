@@ -27,12 +27,13 @@ absl::Status CheckNames(const std::vector<NamedLayer>& layers) {
 
 // An error of making the scaffold, which only too small a capacity can cause.
 absl::Status Scaffold(FacadeMount& mount) {
-  mount.home = std::make_unique<MemFs>(
-      MemFsOptions{.capacity_bytes = mount.options.capacity, .root_time = mount.clock.now()});
+  mount.storage = std::make_shared<internal::Storage>(mount.options, mount.clock.now());
+  mount.storage->in_use = true;
+  MemFs& home = mount.storage->fs;
   const OpContext op = mount.AsRoot();
   for (auto [name, node] : {std::pair{"upper", &mount.upper}, std::pair{"work", &mount.work}}) {
-    Result<NodeId> made = mount.home->Create(op, {mount.home->root(), name},
-                                             {.type = FileType::kDirectory, .mode = 0755});
+    Result<NodeId> made =
+        home.Create(op, {home.root(), name}, {.type = FileType::kDirectory, .mode = 0755});
     if (!made.ok()) return StatusOf(made.error(), "mount");
     *node = *made;
   }
@@ -52,39 +53,62 @@ Stack& Stack::Upper(NamedLayer layer) {
   return *this;
 }
 
+absl::Status internal::MountUnion(FacadeMount& mount) {
+  using Kind = sim::FaultSite::Kind;
+  FacadeMount* const owner = &mount;
+  mount.faults.OnCrash([owner] { owner->crash_image = owner->storage->fs.Capture(); });
+  // The mount is a call, too: what its calls on the branches meet is inside it.
+  const sim::FaultSite site{Kind::kMount, "mount"};
+  const auto about_nothing = [] { return std::vector<std::string>(); };
+  const sim::FaultPlan::Running running(mount.faults, site, {.ops = {}, .paths = about_nothing},
+                                        Probe());
+  OverlayMount setup;
+  setup.options = mount.options.overlay;
+  setup.read_only = mount.options.read_only;
+  for (LowerLayer& lower : mount.lowers) {
+    const NodeId root = lower.fs->root();
+    lower.site = std::make_unique<sim::FaultyFs>(*lower.fs, mount.faults,
+                                                 sim::FaultSite{Kind::kBranch, lower.name}, root);
+    lower.changes_at_mount = lower.fs->change_count();
+    setup.lowers.push_back({lower.site.get(), root, {}, lower.name});
+  }
+  MemFs& home = mount.storage->fs;
+  const std::string upper(kUpperName);
+  mount.upper_site = std::make_unique<sim::FaultyFs>(
+      home, mount.faults, sim::FaultSite{Kind::kBranch, upper}, mount.upper);
+  const std::vector<NodeId> above = {home.root()};
+  setup.upper = DirectoryRef{mount.upper_site.get(), mount.upper, above, upper};
+  setup.work = DirectoryRef{mount.upper_site.get(), mount.work, above, "work"};
+  Result<std::unique_ptr<UnionFs>> fs = MountOverlay(mount.AsRoot(), setup);
+  if (!fs.ok()) return StatusOf(fs.error(), "mount");
+  mount.fs = *std::move(fs);
+  mount.gate = std::make_unique<sim::FaultyFs>(
+      *mount.fs, mount.faults, sim::FaultSite{Kind::kMount, "mount"}, mount.fs->root());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<FsPtr> Stack::Mount(const MountOptions& options) const {
   if (absl::Status named = CheckNames(layers_); !named.ok()) return named;
   auto mount = std::make_shared<FacadeMount>();
   mount->options = options;
-  OverlayMount setup;
-  setup.options = options.overlay;
-  setup.read_only = options.read_only;
   for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
     internal::LowerLayer& lower = mount->lowers.emplace_back();
     lower.name = layer->name();
-    lower.fs = std::make_unique<MemFs>(MemFsOptions{.root_time = mount->clock.now()});
+    lower.fs = std::make_shared<MemFs>(MemFsOptions{.root_time = mount->clock.now()});
     if (absl::Status made = layer->WriteTo(*lower.fs, lower.fs->root(), options.overlay);
         !made.ok()) {
       return made;
     }
     lower.fs->Freeze();
-    lower.changes_at_mount = lower.fs->change_count();
-    setup.lowers.push_back({lower.fs.get(), lower.fs->root(), {}, lower.name});
   }
   if (absl::Status made = Scaffold(*mount); !made.ok()) return made;
   if (upper_) {
-    if (absl::Status made = upper_->WriteTo(*mount->home, mount->upper, options.overlay);
+    if (absl::Status made = upper_->WriteTo(mount->storage->fs, mount->upper, options.overlay);
         !made.ok()) {
       return made;
     }
   }
-  const std::vector<NodeId> above = {mount->home->root()};
-  setup.upper =
-      DirectoryRef{mount->home.get(), mount->upper, above, std::string(internal::kUpperName)};
-  setup.work = DirectoryRef{mount->home.get(), mount->work, above, "work"};
-  Result<std::unique_ptr<UnionFs>> fs = MountOverlay(mount->AsRoot(), setup);
-  if (!fs.ok()) return StatusOf(fs.error(), "mount");
-  mount->fs = *std::move(fs);
+  if (absl::Status mounted = internal::MountUnion(*mount); !mounted.ok()) return mounted;
   return std::make_unique<LayeredFs>(
       std::make_shared<internal::Caller>(std::move(mount), RootCredentials()));
 }

@@ -43,3 +43,12 @@ TEST(Rename, OfALowerDirectoryIsRefusedAndExplained) {
   FsPtr fs = Stack().Push(NamedLayer("image").File("/srv/a/f", "x")).MountOrDie();
   EXPECT_THAT(fs->Rename("/srv/a", "/srv/b"), HasErrno(EXDEV)) << fs->Explain("/srv/a")->ToString();
 }
+
+TEST(Faults, CopyUpThatRunsOutOfSpaceLeavesNoTrace) {
+  FsPtr fs = Stack().Push(NamedLayer("image").FileOfSize("/big", 1 << 20)).MountOrDie();
+  fs->Inject(Fault::On(Op::kPwrite).Path("/big").After(3).Times(1).Fail(ENOSPC));
+  EXPECT_THAT(fs->AppendFile("/big", "x"), HasErrno(ENOSPC));
+  EXPECT_THAT(*fs, ComesFrom("/big", "image"));  // copy-up rolled back
+  EXPECT_THAT(fs->CheckInvariants(), IsOk());
+  EXPECT_THAT(fs->AppendFile("/big", "x"), IsOk());  // the rule is used up
+}

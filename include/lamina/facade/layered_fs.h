@@ -20,10 +20,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "lamina/base/credentials.h"
+#include "lamina/facade/crash_image.h"
 #include "lamina/facade/explanation.h"
 #include "lamina/facade/tree_view.h"
+#include "lamina/fs/mem_fs.h"
 #include "lamina/fs/process.h"
 #include "lamina/sim/changes.h"
+#include "lamina/sim/fault.h"
 #include "lamina/union/overlay.h"
 
 namespace lamina {
@@ -33,12 +36,16 @@ struct Caller;
 }  // namespace internal
 
 using sim::ChangeKind;
+using sim::Fault;
+using sim::FaultCalls;
 using sim::LayerChange;
+using sim::Op;
 
 struct MountOptions {
   std::uint64_t capacity = ~std::uint64_t{0};  // bytes the writable layer can hold; then ENOSPC
   OverlayOptions overlay = {};
-  bool read_only = false;  // mount flag ro: every change is EROFS
+  bool read_only = false;                      // mount flag ro: every change is EROFS
+  AtimePolicy atime = AtimePolicy::kRelative;  // mount flags relatime, noatime
   std::uint16_t umask = 022;
 };
 
@@ -166,6 +173,21 @@ class LayeredFs {
   const Call* MadeBy(std::string_view path) const;
   UnionFs& union_fs() const;
 
+  // ── Faults ───────────────────────────────────────────────────────────────────────────────────
+  // Puts a fault in place, for every caller of the mount (sim/fault.h says what a fault is). A
+  // branch is a layer by name. Calls of this class meet faults; views, questions and
+  // CheckInvariants do not. A fault that cannot be meant, or at a layer that the mount does not
+  // have, ends the program.
+  void Inject(const Fault& fault);
+  // A fault that never hit a call tests nothing. FailedPrecondition: there are such; it names them.
+  absl::Status VerifyAllFaultsFired() const;
+  // Stops the machine, unless a Crash fault has done so already: from now on every change is EIO.
+  // The image is what was stored at that moment: all changes before it, none after.
+  CrashImage Crash();
+  // The machine has stopped.
+  bool crashed() const;
+
+  // ── Questions about the whole ────────────────────────────────────────────────────────────────
   // What must hold whatever was called, each broken rule in a line of the message (Internal):
   //   the lower layers are what they were at the mount
   //   a whiteout in the writable layer hides something below
@@ -188,6 +210,11 @@ class LayeredFs {
 };
 
 using FsPtr = std::unique_ptr<LayeredFs>;
+
+// Mounts what a crash left, as the next start of the machine does. As often as one likes: each
+// mount has the image for itself. The clock goes on, the log of calls and the counters begin anew.
+// Errors: what mount(2) gives; EINVAL after a crash of a volatile mount.
+absl::StatusOr<FsPtr> Reopen(const CrashImage& image);
 
 }  // namespace lamina
 #endif  // LAMINA_FACADE_LAYERED_FS_H_
