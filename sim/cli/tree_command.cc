@@ -43,6 +43,7 @@ Json EntryJson(const sim::TreeEntry& entry, sim::TreeSelection selection) {
   if (entry.error) out["errno"] = std::string(ErrnoName(*entry.error));
   if (entry.path != "/") out["layers"] = entry.labels;
   if (!entry.change.empty()) out["change"] = entry.change;
+  if (!entry.notes.empty()) out["notes"] = entry.notes;
   if (selection == sim::TreeSelection::kVisible || entry.hidden.empty()) return out;
   out["hides"] = Json::array();
   for (const sim::HiddenCopy& copy : entry.hidden) {

@@ -84,6 +84,10 @@ std::string DecisionOf(const PlannedChange& change, const std::vector<BranchName
   if (copies && change.source) {
     return names[*change.source].label + " is read-only: copy up first";
   }
+  const auto brings_body = [](const PlannedStep& step) { return step.bytes_copied > 0; };
+  if (std::any_of(change.steps.begin(), change.steps.end(), brings_body)) {
+    return "U has its attributes only: copy the body";
+  }
   return "it is in U already";
 }
 
@@ -146,8 +150,9 @@ std::vector<std::string> NotesOn(const Explanation& why, const PlanningFs& plan,
     const bool attributes = operation.name == "chmod" || operation.name == "chown" ||
                             operation.name == "utimens" || operation.name == "setxattr" ||
                             operation.name == "removexattr";
-    if (attributes) notes.push_back("metacopy=on would copy the attributes only");
-    if (why.cost.bytes_asked > 0) {
+    const bool on = mount.setup.options.metacopy == Toggle::kOn;
+    if (attributes && !on) notes.push_back("metacopy=on would copy the attributes only");
+    if (why.cost.bytes_asked > 0 && !on) {
       notes.push_back("metacopy=on would not help here: data changes");
     }
   }

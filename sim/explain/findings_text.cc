@@ -15,18 +15,22 @@ struct Search {
 
 std::string MarkText(const BranchFinding& finding) {
   std::string text;
+  if (finding.metacopy) text += ", attributes only (metacopy)";
   if (finding.opaque) text += ", opaque";
   if (!finding.redirect.empty()) text += ", redirect to " + finding.redirect;
   return text;
 }
 
 void DescribeFound(const BranchFinding& finding, bool last, Search& search, ExplainedBranch& line) {
-  line.outcome = ObjectText(*finding.stat) + MarkText(finding);
+  if (finding.through_index) line.outcome = "no entry, but the index: ";
+  line.outcome += ObjectText(*finding.stat) + MarkText(finding);
   const bool directory = finding.stat->type == FileType::kDirectory;
-  line.decision = search.found ? "merged" : "found";
+  line.decision = !search.found ? "found" : directory ? "merged" : "the body";
   search.found = true;
-  search.ended = !directory || finding.opaque;
-  if (search.ended) {
+  search.ended = (!directory && !finding.metacopy) || finding.opaque;
+  if (finding.metacopy) {
+    line.decision += ", its body is below";
+  } else if (search.ended) {
     line.decision += ", stop";
   } else if (!last) {
     line.decision += ", look below";
@@ -93,7 +97,7 @@ std::vector<ExplainedBranch> FindingsText(const NameFindings& findings,
   std::vector<ExplainedBranch> lines;
   Search search;
   for (const BranchFinding& finding : findings.branches) {
-    if (finding.branch >= named) break;
+    if (finding.branch >= named && !finding.body) continue;  // gives no names
     ExplainedBranch& line = lines.emplace_back();
     line.label = names[finding.branch].label;
     line.layer = names[finding.branch].layer;

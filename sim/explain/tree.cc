@@ -31,7 +31,10 @@ struct Child {
 class TreeReader {
  public:
   explicit TreeReader(const ScenarioMount& mount)
-      : fs_(*mount.fs), names_(internal::BranchNamesOf(mount)) {}
+      : fs_(*mount.fs),
+        names_(internal::BranchNamesOf(mount)),
+        metacopy_key_(mount.setup.options.userxattr ? "user.overlay.metacopy"
+                                                    : "trusted.overlay.metacopy") {}
 
   Result<LayeredTree> Read(const std::vector<LayerChange>& changes) {
     for (const LayerChange& change : changes) {
@@ -40,6 +43,7 @@ class TreeReader {
     if (Result<void> done = AddStored(); !done.ok()) return done.error();
     if (Result<void> done = FindVisible(); !done.ok()) return done.error();
     if (Result<void> done = AddEntries(); !done.ok()) return done.error();
+    if (Result<void> done = AddUnusedBodies(); !done.ok()) return done.error();
     return std::move(tree_);
   }
 
@@ -88,14 +92,19 @@ class TreeReader {
     return {};
   }
 
+  // A file that holds attributes only stores no body.
+  std::uint64_t StoredBytes(FileSystem& fs, const Stat& stat, NodeId node) const {
+    const bool metacopy = fs.GetXattr(op(), node, metacopy_key_).ok();
+    return metacopy ? 0 : stat.size_bytes;
+  }
+
   Result<void> AddStored() {
     absl::flat_hash_set<Inode> seen;
     for (const Branch& branch : fs_.branches()) {
-      if (branch.data_only) continue;
       Result<void> done = ForEachBelow(*branch.fs, branch.root, [&](const Stat& stat, NodeId node) {
         if (stat.type != FileType::kRegular) return;
         if (!seen.insert({branch.fs, node.value}).second) return;
-        tree_.totals.stored_bytes += stat.size_bytes;
+        tree_.totals.stored_bytes += StoredBytes(*branch.fs, stat, node);
       });
       if (!done.ok()) return done;
     }
@@ -106,11 +115,34 @@ class TreeReader {
     return ForEachBelow(fs_, fs_.root(), [&](const Stat& stat, NodeId node) {
       if (stat.type != FileType::kRegular) return;
       const auto parts = fs_.BranchNodes(node);
-      if (!parts.ok() || parts->empty()) return;
-      const auto& [branch, shown] = parts->front();
-      if (!visible_.insert({fs_.branches()[branch].fs, shown.value}).second) return;
-      tree_.totals.visible_bytes += stat.size_bytes;
+      const auto body = fs_.BodyNode(op(), node);
+      if (!parts.ok() || parts->empty() || !body.ok()) return;
+      // Everything that makes the file what it is: attributes from one branch, the body of another.
+      for (const auto& [branch, part] : *parts) {
+        visible_.insert({fs_.branches()[branch].fs, part.value});
+        if (branch == body->first && part == body->second) break;
+      }
+      FileSystem& fs = *fs_.branches()[body->first].fs;
+      if (!bodies_.insert({&fs, body->second.value}).second) return;
+      const Result<Stat> shown = fs.GetAttr(op(), body->second);
+      if (shown.ok()) tree_.totals.visible_bytes += shown->size_bytes;
     });
+  }
+
+  // Bodies of data-only layers that no file uses.
+  Result<void> AddUnusedBodies() {
+    for (const Branch& branch : fs_.branches()) {
+      if (!branch.data_only) continue;
+      Result<void> done = ForEachBelow(*branch.fs, branch.root, [&](const Stat& stat, NodeId node) {
+        const Inode inode{branch.fs, node.value};
+        if (stat.type != FileType::kRegular || bodies_.contains(inode)) return;
+        if (!counted_.insert(inode).second) return;
+        ++tree_.totals.hidden_files;
+        tree_.totals.hidden_bytes += StoredBytes(*branch.fs, stat, node);
+      });
+      if (!done.ok()) return done;
+    }
+    return {};
   }
 
   // The names of a merged directory in all its parts, with those that are hidden.
@@ -222,7 +254,8 @@ class TreeReader {
   Result<void> AddFinding(const BranchFinding& finding, TreeEntry& entry) {
     using Outcome = BranchFinding::Outcome;
     const BranchName& name = names_[finding.branch];
-    if (name.data_only) return {};
+    if (name.data_only && !finding.body) return {};
+    AddNotes(finding, name.label, entry);
     switch (finding.outcome) {
       case Outcome::kNoDirectory:
       case Outcome::kNoEntry:
@@ -240,6 +273,16 @@ class TreeReader {
         return AddHidden(finding, name.label, entry);
     }
     return {};
+  }
+
+  static void AddNotes(const BranchFinding& finding, const std::string& label, TreeEntry& entry) {
+    if (finding.outcome != BranchFinding::Outcome::kFound) return;
+    if (finding.metacopy) entry.notes.push_back("attributes only in " + label);
+    if (finding.body) entry.notes.push_back("body in " + label);
+    if (!finding.redirect.empty()) {
+      entry.notes.push_back(label + " redirects to " + finding.redirect);
+    }
+    if (finding.through_index) entry.notes.push_back("linked by the index");
   }
 
   // What a branch holds under the name itself, where a redirect leads to another one.
@@ -278,7 +321,7 @@ class TreeReader {
       const Inode inode{&fs, node.value};
       if (visible_.contains(inode) || !counted_.insert(inode).second) return;
       ++copy.files;
-      copy.bytes += stat.size_bytes;
+      copy.bytes += StoredBytes(fs, stat, node);
     });
     if (!done.ok()) return done;
     tree_.totals.hidden_files += copy.files;
@@ -289,9 +332,11 @@ class TreeReader {
 
   UnionFs& fs_;
   std::vector<BranchName> names_;
+  std::string metacopy_key_;
   Credentials root_ = RootCredentials();
   absl::flat_hash_map<std::string, std::string> letters_;  // by path, as lamina diff
   absl::flat_hash_set<Inode> visible_;
+  absl::flat_hash_set<Inode> bodies_;   // of visible files
   absl::flat_hash_set<Inode> counted_;  // hidden inodes
   LayeredTree tree_;
 };

@@ -113,6 +113,7 @@ class TreeText {
         out->append(HiddenText(copy));
       });
     }
+    if (!entry.notes.empty()) line += "  " + absl::StrJoin(entry.notes, ", ");
     line.erase(line.find_last_not_of(' ') + 1);
     out_ += line + '\n';
   }

@@ -49,7 +49,8 @@ struct TreeEntry {
   bool whiteout = false;
   std::optional<Errno> error;  // the name cannot be looked up
   std::vector<HiddenCopy> hidden;
-  std::string change;  // A, C, D as lamina diff, or empty
+  std::vector<std::string> notes;  // redirects, bodies elsewhere, names the index gives
+  std::string change;              // A, C, D as lamina diff, or empty
 };
 
 struct TreeTotals {
@@ -57,7 +58,7 @@ struct TreeTotals {
   std::uint64_t directories = 0;
   std::uint64_t others = 0;
   std::uint64_t whiteouts = 0;
-  std::uint64_t hidden_files = 0;
+  std::uint64_t hidden_files = 0;  // bodies of data-only layers that no file uses too
   std::uint64_t visible_bytes = 0;
   std::uint64_t hidden_bytes = 0;
   std::uint64_t stored_bytes = 0;
