@@ -12,6 +12,20 @@
 namespace lamina {
 namespace {
 
+// As many as the directories' sizes tell (tmpfs and MemFs count 20 bytes an entry), up to a bound:
+// others count as they like.
+std::size_t ExpectedEntries(const OpContext& op, const UnionState& state, const UnionNode& dir) {
+  constexpr std::size_t kBytesPerEntry = 20;
+  constexpr std::size_t kAtMost = 4096;
+  std::size_t entries = 0;
+  for (const Hit& hit : dir.hits) {
+    Result<Stat> stat = state.fs(hit.branch).GetAttr(op, hit.node);
+    if (stat.ok()) entries += stat->size_bytes / kBytesPerEntry;
+    if (entries >= kAtMost) return kAtMost;
+  }
+  return entries;
+}
+
 bool IsWhiteoutDevice(const OpContext& op, FileSystem& fs, NodeId dir, std::string_view name,
                       NodeId node) {
   if (node.value == 0) {
@@ -27,6 +41,11 @@ bool IsWhiteoutDevice(const OpContext& op, FileSystem& fs, NodeId dir, std::stri
 // names of the lowest branch first, so that offsets change little while files are copied up.
 class Merge {
  public:
+  // About how many entries come in all: nothing is moved for growing then.
+  void Expect(std::size_t entries) {
+    entries_.reserve(entries);
+    index_.reserve(entries);
+  }
   // The branch whose entries come now.
   void Begin(BranchIndex branch, bool lowest) {
     branch_ = branch;
@@ -95,6 +114,7 @@ Result<std::vector<ListedEntry>> OverlayDialect::List(const OpContext& caller,
                                                       const UnionNode& dir) const {
   const OpContext op = AsMounter(caller);
   Merge merge;
+  merge.Expect(ExpectedEntries(op, state, dir));
   std::vector<std::string> markers;  // names that fuse-overlayfs markers of the branch hide
   std::vector<std::string> stray;
   std::vector<std::string> writable_strays;
