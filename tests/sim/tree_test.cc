@@ -326,6 +326,27 @@ TEST_F(OverlayTreeDump, OfOneTarWithAWhiteoutDoesNotShowIt) {
   EXPECT_THAT(lines[1], HasSubstr("/z f"));
 }
 
+TEST_F(OverlayTreeDump, OfAScenarioWithLayersFromTars) {
+  PutTar("a.tar", {"x", "y"});
+  PutTar("b.tar", {".wh.x", "z"});
+  Put("t.scn", "scenario 2\nlayer bottom from \"tar:" + (root_ / "a.tar").string() +
+                   "\"\nlayer top from \"tar:" + (root_ / "b.tar").string() +
+                   "\"\nlayer upper\nstack top bottom upper\nmount\nunlink /y -> OK\n"
+                   "readdir / -> [z:f]\n");
+  const std::vector<std::string> lines = Lines((root_ / "t.scn").string());
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_THAT(lines[1], HasSubstr("/z f"));
+}
+
+TEST_F(OverlayTreeDump, OfAScenarioWithATornTarNamesTheTar) {
+  PutTar("a.tar", {"x", "y"});
+  fs::resize_file(root_ / "a.tar", 700);
+  Put("t.scn", "scenario 2\nlayer bottom from \"tar:" + (root_ / "a.tar").string() + "\"\n");
+  const absl::StatusOr<std::vector<std::string>> lines = CanonicalTree((root_ / "t.scn").string());
+  ASSERT_FALSE(lines.ok());
+  EXPECT_THAT(std::string(lines.status().message()), HasSubstr("a.tar"));
+}
+
 TEST_F(OverlayTreeDump, OfAScenarioFile) {
   Put("t.scn", kStack);
   const std::vector<std::string> lines = Lines((root_ / "t.scn").string());
