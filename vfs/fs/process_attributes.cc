@@ -201,7 +201,7 @@ Result<void> Process::Ftruncate(Fd fd, std::uint64_t size_bytes) {
     if (file->type != FileType::kRegular || !file->writes()) return Errno::kInval;
     AttrChange change = SizeChange(size_bytes);
     change.mtime = op.now;  // unlike truncate, also when the size stays
-    return body_->fs.SetAttr(op, file->node, change);
+    return body_->fs.SetAttr(body_->Through(op, fd), file->node, change);
   });
 }
 

@@ -122,9 +122,14 @@ class Walker {
 
   Result<Stat> Find(std::string_view component) {
     if (component.size() > kCommonNameMax) return Errno::kNameTooLong;
-    Result<NodeId> node = fs_.Lookup(op_, Place{result_.chain.back(), component});
+    const Place place{result_.chain.back(), component};
+    Result<NodeId> node = fs_.Lookup(op_, place);
     if (!node.ok()) return node.error();
-    return fs_.GetAttr(op_, *node);
+    Result<Stat> stat = fs_.GetAttr(op_, *node);
+    if (stat.ok() || stat.error() != Errno::kStale) return stat;
+    // Somebody took the node away in between: what does the name mean now?
+    node = fs_.Lookup(op_, place);
+    return node.ok() ? fs_.GetAttr(op_, *node) : node.error();
   }
 
   Result<void> WalkMiddle(std::string_view component) {
