@@ -41,7 +41,8 @@ class Examiner {
     }
   }
 
-  // The mount keeps one directory "work" there (and one for the index), both empty at rest.
+  // The mount keeps one directory "work" there, empty at rest, and one for the index, where only
+  // temporaries (#…) do not belong.
   void CheckWork() {
     const TreeView work(mount_.storage->fs, mount_.work, "work");
     const absl::StatusOr<std::vector<std::string>> paths = work.AllPaths();
@@ -50,7 +51,8 @@ class Examiner {
       return;
     }
     for (const std::string& path : *paths) {
-      if (path.rfind('/') == 0) continue;
+      const bool entry = path.starts_with("/index/") && !path.starts_with("/index/#");
+      if (path.rfind('/') == 0 || entry) continue;
       broken_.push_back(absl::StrFormat("the work directory still holds %s", Quoted(path)));
     }
   }

@@ -45,7 +45,8 @@ PlainTree Machine::Upper() const {
 std::vector<std::string> Machine::Leftovers() const {
   std::vector<std::string> paths;
   for (const auto& [path, entry] : ReadPlainTree(mount_->storage->fs, mount_->work, start_)) {
-    if (path.rfind('/') > 0) paths.push_back(path);
+    const bool index_entry = path.starts_with("/index/") && !path.starts_with("/index/#");
+    if (path.rfind('/') > 0 && !index_entry) paths.push_back(path);
   }
   return paths;
 }

@@ -21,11 +21,13 @@ std::string NameOf(const ::testing::TestParamInfo<CrashSweep>& info) {
   return name;
 }
 
-Exploration CrashEverything(Presence presence, RedirectDir redirect_dir) {
+Exploration CrashEverything(Presence presence, const OverlayOptions& options) {
   Exploration total;
-  for (const Scene& scene : MakeScenes(presence, {.redirect_dir = redirect_dir})) {
+  for (const Scene& scene : MakeScenes(presence, options)) {
     for (const Operation& operation : OperationsOn(scene)) {
-      if (redirect_dir == RedirectDir::kOn && !ConcernsRedirects(operation)) continue;
+      if (options.redirect_dir == RedirectDir::kOn && !ConcernsRedirects(operation)) continue;
+      // The mark goes before the size does: see README.md.
+      if (options.metacopy == Toggle::kOn && operation.truncates) continue;
       Explorer explorer(scene, operation);
       explorer.Crashes();
       total.Add(explorer.exploration());
@@ -38,15 +40,28 @@ Exploration CrashEverything(Presence presence, RedirectDir redirect_dir) {
 class OverlayCrash : public ::testing::TestWithParam<CrashSweep> {};
 
 TEST_P(OverlayCrash, LeavesEachCallDoneOrNotDone) {
-  const Exploration total = CrashEverything(GetParam().presence, RedirectDir::kDefault);
+  const Exploration total = CrashEverything(GetParam().presence, {});
   EXPECT_EQ(total.FindingsText(), "");
   EXPECT_GE(total.states, GetParam().least_states);
 }
 
 TEST_P(OverlayCrash, LeavesEachCallDoneOrNotDoneWithRedirects) {
-  const Exploration total = CrashEverything(GetParam().presence, RedirectDir::kOn);
+  const Exploration total =
+      CrashEverything(GetParam().presence, {.redirect_dir = RedirectDir::kOn});
   EXPECT_EQ(total.FindingsText(), "");
   EXPECT_GE(total.states, GetParam().least_redirect_states);
+}
+
+TEST_P(OverlayCrash, LeavesEachCallDoneOrNotDoneWithMetacopy) {
+  const Exploration total = CrashEverything(GetParam().presence, {.metacopy = Toggle::kOn});
+  EXPECT_EQ(total.FindingsText(), "");
+  EXPECT_GE(total.states, GetParam().least_states * 9 / 10);
+}
+
+TEST_P(OverlayCrash, LeavesEachCallDoneOrNotDoneWithAnIndex) {
+  const Exploration total = CrashEverything(GetParam().presence, {.index = Toggle::kOn});
+  EXPECT_EQ(total.FindingsText(), "");
+  EXPECT_GE(total.states, GetParam().least_states * 9 / 10);
 }
 
 constexpr CrashSweep kSweeps[] = {
