@@ -100,8 +100,12 @@ class OverlayStack {
     return MountOverlay(OpContext{credentials_, clock_.now(), Probe()}, mount);
   }
 
-  void Mount() {
-    Result<std::unique_ptr<UnionFs>> mounted = TryMount(Request());
+  void Mount() { Mount(Request()); }
+  // Ends the mount before.
+  void Mount(const OverlayMount& mount) {
+    process_.reset();
+    union_.reset();
+    Result<std::unique_ptr<UnionFs>> mounted = TryMount(mount);
     ASSERT_TRUE(mounted.ok());
     union_ = *std::move(mounted);
     process_ = On(*union_, union_->root());

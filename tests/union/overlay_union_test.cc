@@ -124,14 +124,32 @@ INSTANTIATE_TEST_SUITE_P(Call, OverlayFailingCopyUp, testing::Range(1, 8),
 
 TEST(OverlayFailure, AWhiteoutThatCannotBePlacedLeavesTheFile) {
   OverlayStack stack(1);
-  PutFile(*stack.OnLower(0), "/f", "data");
+  PutFile(*stack.OnLower(0), "/f", "below");
   stack.Mount();
+  PutFile(stack.process(), "/f", "data");
   stack.failing().calls = 0;
-  stack.failing().fail_at = 2;  // the rename into place
+  stack.failing().fail_at = 2;  // the rename over the copy
   const Result<void> failed = stack.process().Unlink("/f");
   ASSERT_FALSE(failed.ok());
   EXPECT_EQ(failed.error(), Errno::kIo);
   EXPECT_EQ(*stack.process().ReadFile("/f"), "data");
+  EXPECT_THAT(NamesIn(*stack.OnHome(), "/work/work"), IsEmpty());
+}
+
+TEST(OverlayFailure, AWhiteoutWhereNothingStandsIsOneStep) {
+  OverlayStack stack(1);
+  PutFile(*stack.OnLower(0), "/f", "data");
+  stack.Mount();
+  stack.failing().calls = 0;
+  stack.failing().fail_at = 1;
+  const Result<void> failed = stack.process().Unlink("/f");
+  ASSERT_FALSE(failed.ok());
+  EXPECT_EQ(failed.error(), Errno::kIo);
+  EXPECT_EQ(*stack.process().ReadFile("/f"), "data");
+  stack.failing().calls = 0;
+  stack.failing().fail_at = 2;
+  EXPECT_TRUE(stack.process().Unlink("/f").ok());
+  EXPECT_EQ(stack.failing().calls, 1);
   EXPECT_THAT(NamesIn(*stack.OnHome(), "/work/work"), IsEmpty());
 }
 
