@@ -63,7 +63,7 @@ bool Holds(const std::vector<PlannedStep>& steps, std::string_view part) {
 std::string DecisionOf(const PlannedChange& change, const std::vector<BranchName>& names) {
   if (change.kind == PlannedChange::Kind::kWrite) return "";
   if (change.title.starts_with("remove /")) {
-    if (Holds(change.steps, "create whiteout in workdir")) {
+    if (Holds(change.steps, "create whiteout")) {
       return "the name exists below U: leave a whiteout";
     }
     return "the name is in U only: remove it there";

@@ -50,7 +50,7 @@ TEST(CrashControl, ALostChangeOfOwnerIsSeen) {
 }
 
 TEST(CrashControl, AWorkDirectoryThatCannotBeCleanedFailsTheNextMount) {
-  const Scene scene = MakeScene(Presence::kLowerOnly, TargetKind::kFile, {});
+  const Scene scene = MakeScene(Presence::kBoth, TargetKind::kFile, {});
   EXPECT_THAT(CrashFindings(scene, "unlink t", {InUpper(Op::kUnlink).Path("work/#*").Drop()}),
               Contains(HasSubstr("the next mount fails")));
 }
@@ -63,9 +63,9 @@ TEST(CrashControl, NothingIsFoundWhereNothingIsPlanted) {
 // ── Faults ─────────────────────────────────────────────────────────────────────────────────────
 
 TEST(FaultControl, AnUndoThatIsLostLeavesLitter) {
-  const Scene scene = MakeScene(Presence::kLowerOnly, TargetKind::kFile, {});
+  const Scene scene = MakeScene(Presence::kBoth, TargetKind::kFile, {});
   EXPECT_THAT(FaultFindings(scene, "unlink t", {InUpper(Op::kUnlink).Path("work/#*").Drop()}),
-              Contains(HasSubstr("the work directory still holds \"/work/#1\"")));
+              Contains(HasSubstr("the work directory still holds \"/work/#0\"")));
 }
 
 TEST(FaultControl, ASecondAttemptThatDoesNothingIsFound) {

@@ -118,7 +118,7 @@ TEST(FaultsDeath, ThatCannotBeMeantEndTheProgram) {
 
 TEST(Crash, InTheMiddleOfACallLeavesItUndone) {
   FsPtr fs = Small();
-  fs->Inject(Fault::On(Op::kRename).AtBranch("upper").After(1).Crash());  // the first copies /d up
+  fs->Inject(Fault::On(Op::kMknod).AtBranch("upper").Crash());  // the whiteout; /d is copied up
   EXPECT_THAT(fs->Unlink("/d/a"), HasErrno(EIO));
   EXPECT_TRUE(fs->crashed());
   FsPtr next = *Reopen(fs->Crash());

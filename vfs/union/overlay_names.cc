@@ -282,9 +282,16 @@ Result<void> OverlayDialect::PlanHide(const OpContext& op, const UnionState& sta
   }
   const bool replaces_directory = directory && (victim.node->has_writable || config_.index_all());
   const int slot = plan.NewSlot();
-  Step& make = plan.Add(StepKind::kCreateTemp, StepPhase::kPrepare);
+  const bool nothing_there = !victim.node->has_writable && !config_.index;
+  Step& make = plan.Add(nothing_there ? StepKind::kCreate : StepKind::kCreateTemp,
+                        nothing_there ? StepPhase::kCommit : StepPhase::kPrepare);
   make.type = FileType::kCharDevice;
   make.result_slot = slot;
+  if (nothing_there) {
+    // One call makes it, and it is there or not: no need of the work directory.
+    make.place = place;
+    return {};
+  }
   AddPublish(slot, place, replaces_directory ? RenameMode::kExchange : RenameMode::kReplace, plan);
   if (replaces_directory) AddTempRemoval(slot, FileType::kDirectory, plan);
   return PlanNlinkEnd(op, state, *victim.node, *writable_nlink - 1, plan);

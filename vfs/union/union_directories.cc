@@ -58,6 +58,7 @@ Result<DirCookie> UnionFs::Body::ReadMerged(const OpContext& op, UnionHandle& ha
                                             absl::FunctionRef<bool(const DirEntry&)> visit) {
   UnionNode& dir = *handle.node;
   if (handle.listing == nullptr) {
+    ValidCache(op, dir);  // gives up a listing that a branch's own changes made wrong
     std::shared_ptr<MergedListing> shared = dir.listing.lock();
     if (shared == nullptr || shared->version != dir.version) {
       Result<std::shared_ptr<MergedListing>> taken = TakeListing(op, dir);

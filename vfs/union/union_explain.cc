@@ -27,6 +27,10 @@ std::string StepText(const Step& step) {
                              : step.rename_mode == RenameMode::kLeaveWhiteout ? " (whiteout)"
                                                                               : "");
     case StepKind::kCreate:
+      if (step.type == FileType::kCharDevice && step.rdev == 0) {
+        return "create whiteout " + PlaceText(step.place);
+      }
+      return absl::StrFormat("%s %s", kind, PlaceText(step.place));
     case StepKind::kRemove:
       return absl::StrFormat("%s %s", kind, PlaceText(step.place));
     case StepKind::kCreateTemp:

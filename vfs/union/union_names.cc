@@ -53,7 +53,7 @@ BranchStamp UnionFs::Body::StampOf(const OpContext& op, const UnionNode& dir) co
 DirectoryCache* UnionFs::Body::ValidCache(const OpContext& op, UnionNode& dir) {
   if (dir.cache == nullptr) return nullptr;
   DirectoryCache& cache = state->directories.Of(dir);
-  if (cache.entries() == 0 && !cache.has_names) return &cache;  // nothing that could be wrong
+  if (cache.listing == nullptr && !cache.has_names) return &cache;  // nothing that could be wrong
   std::uint64_t count = 0;
   for (const FileSystem* fs : state->changing) count += fs->change_count();
   if (count == cache.stamp.file_systems) return &cache;
