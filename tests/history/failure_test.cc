@@ -208,6 +208,24 @@ TEST(OverlayHistory, K_5679897eb104_ErrorsOfASyncAreReported) {
   EXPECT_THAT(process.Chmod("/low", 0600), IsOk());
 }
 
+// 67: a volatile mount asks for no sync at all.
+TEST(OverlayHistory, K_5679897eb104_AVolatileMountSyncsNothing) {
+  OverlayStack stack(1);
+  PutFile(*stack.OnLower(0), "/f", "f");
+  UnsyncedFs storage(stack.failing());
+  storage.broken = true;
+  OverlayMount request = stack.Request();
+  request.upper->fs = request.work->fs = &storage;
+  request.options.volatile_upper = true;
+  Result<std::unique_ptr<UnionFs>> fs = stack.TryMount(request);
+  ASSERT_THAT(fs, IsOk());
+  Process process(**fs, (*fs)->root(), {.clock = &stack.clock()});
+  EXPECT_THAT(process.Chmod("/f", 0600), IsOk());
+  const Process::Fd fd = *process.Open("/f", {.access = Access::kWrite}, 0);
+  EXPECT_THAT(process.Fsync(fd, SyncMode::kAll), IsOk());
+  EXPECT_THAT((*fs)->SyncAll(stack.Op()), IsOk());
+}
+
 // The origin mark that a copy-up of /f makes.
 std::string OriginOfACopy(OverlayStack& stack) {
   stack.Mount();

@@ -93,6 +93,23 @@ TEST(OverlayHistory, K_fe2b75952347_NamesThatOnlyBeginLikeThePrefixAreOrdinary) 
   EXPECT_EQ(replay.Broken(), "");
 }
 
+// 59: the prefix and nothing more is no name.
+TEST(OverlayHistory, K_fe2b75952347_TheBarePrefixIsRefused) {
+  const Replay replay(R"(
+    layer lower
+      put /f 0644 "f"
+      setxattr /f trusted.overlay.overlay. "1"
+    layer upper
+    stack lower upper
+    mount
+      listxattr /f                       -> [trusted.overlay.]
+      getxattr /f trusted.overlay.       -> EINVAL
+      setxattr /f trusted.overlay. "2"   -> EINVAL
+      removexattr /f trusted.overlay.    -> EINVAL
+  )");
+  EXPECT_EQ(replay.Broken(), "");
+}
+
 // 60: what was taken out was not taken off the length.
 TEST(OverlayHistory, F_f41a872_ListsOfEveryLengthAreFiltered) {
   const Replay replay(R"(
@@ -195,6 +212,19 @@ TEST(OverlayHistory, K_32db51070850_NamesOfArbitraryBytesSurviveTheOptionString)
   EXPECT_EQ(mount->upper, "/u,1");
   EXPECT_EQ(mount->work, "/w,1");
   EXPECT_EQ(mount->options.index, Toggle::kOn);
+}
+
+// 62: a comma after an escaped backslash ends the option.
+TEST(OverlayHistory, K_32db51070850_ANameMayEndWithABackslash) {
+  const Replay replay(R"(
+    layer lower
+      mkdir "/a\\" 0755
+      put "/a\\/f" 0644 "f"
+    layer upper
+    rawmount merged "lowerdir=@lower@/a\\\\,upperdir=@upper@,workdir=@upper.work@"   -> OK
+      readdir /    -> [f:f]
+  )");
+  EXPECT_EQ(replay.Broken(), "");
 }
 
 // 63: one directory in two roles corrupted itself. An upper inside a lower is allowed; what is in

@@ -270,6 +270,16 @@ TEST_P(LongLivedUnion, FindsWhatWasPutIntoABranchWithTheKernelsOddities) {
   EXPECT_EQ(FirstDifference(GetParam(), {.kernel_quirks = true, .direct_edits = true}), "");
 }
 
+TEST_P(LongLivedUnion, ListsWhatWasPutIntoABranch) {
+  EXPECT_EQ(FirstDifference(GetParam(), {.direct_edits = true, .listings = true}), "");
+}
+
+TEST_P(LongLivedUnion, ListsWhatWasPutIntoABranchWithTheKernelsOddities) {
+  EXPECT_EQ(
+      FirstDifference(GetParam(), {.kernel_quirks = true, .direct_edits = true, .listings = true}),
+      "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Seed, LongLivedUnion, testing::Range(1, 5));
 
 }  // namespace

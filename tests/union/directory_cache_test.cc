@@ -13,6 +13,7 @@ namespace lamina {
 namespace {
 
 using testing::ElementsAre;
+using testing::IsEmpty;
 
 // An overlay whose branches count. Each branch has /d and /e, each lower /f and /d/f.
 class CountedStack {
@@ -186,6 +187,20 @@ TEST(SecondListing, ShowsWhatTheUnionChanged) {
   EXPECT_THAT(NamesIn(counted.process(), "/d"), ElementsAre("made"));
   ASSERT_TRUE(counted.process().Rename("/d/made", "/d/moved", RenameMode::kReplace).ok());
   EXPECT_THAT(NamesIn(counted.process(), "/d"), ElementsAre("moved"));
+}
+
+TEST(SecondListing, ShowsWhatWasPutIntoABranch) {
+  CountedStack counted(8, false);
+  counted.ReadsOf("/d");
+  PutFile(*counted.stack().OnLower(6), "/d/direct", "x");
+  EXPECT_THAT(NamesIn(counted.process(), "/d"), ElementsAre("direct", "f"));
+}
+
+TEST(SecondListing, OfAnEmptyDirectoryShowsWhatWasPutIntoABranch) {
+  CountedStack counted(8, false);
+  ASSERT_THAT(NamesIn(counted.process(), "/e"), IsEmpty());
+  PutFile(*counted.stack().OnLower(6), "/e/direct", "x");
+  EXPECT_THAT(NamesIn(counted.process(), "/e"), ElementsAre("direct"));
 }
 
 // Whether the listing of /d gives each name the inode number that a stat gives.

@@ -84,7 +84,10 @@ class Dialect {
                                   const NamedNode& from, const NamedNode& to, RenameMode mode,
                                   Plan& plan) const = 0;
 
-  // The key under which branches store the xattr a user calls `key`; nothing: it does not exist.
+  // True: nothing is written back on request (volatile).
+  virtual bool SkipsSync() const = 0;
+
+  // The key under which branches store the xattr a user calls `key`; "": no key (kInval).
   virtual std::string StoredXattr(std::string_view key) const = 0;
   // What a user sees of a stored key; nothing: it is private.
   virtual std::optional<std::string> ShownXattr(std::string_view stored) const = 0;

@@ -119,6 +119,7 @@ class OverlayDialect final : public Dialect {
                         Plan& plan) const override;
   Result<void> PlanRename(const OpContext& op, const UnionState& state, const NamedNode& from,
                           const NamedNode& to, RenameMode mode, Plan& plan) const override;
+  bool SkipsSync() const override { return !config_.sync; }
   std::string StoredXattr(std::string_view key) const override;
   std::optional<std::string> ShownXattr(std::string_view stored) const override;
   Result<NodeId> FindWhiteoutFile(const OpContext& op, const UnionState& state, BranchIndex branch,

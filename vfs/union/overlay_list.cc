@@ -181,6 +181,7 @@ bool OverlayDialect::ListsBranchDirectly(const UnionNode& dir) const {
 }
 
 std::string OverlayDialect::StoredXattr(std::string_view key) const {
+  if (key == config_.prefix) return {};
   if (key.substr(0, config_.prefix.size()) != config_.prefix) return std::string(key);
   return config_.prefix + "overlay." + std::string(key.substr(config_.prefix.size()));
 }

@@ -10,9 +10,11 @@ namespace {
 std::vector<std::string> SplitOptions(std::string_view text) {
   std::vector<std::string> options(1);
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 1 < text.size() && text[i + 1] == ',') {
-      options.back() += ',';
+    if (text[i] == '\\' && i + 1 < text.size()) {
+      // The byte after a backslash separates nothing; only a comma loses its backslash here.
       ++i;
+      if (text[i] != ',') options.back() += '\\';
+      options.back() += text[i];
     } else if (text[i] == ',') {
       options.emplace_back();
     } else {

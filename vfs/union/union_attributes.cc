@@ -107,7 +107,9 @@ Result<std::string> UnionFs::GetXattr(const OpContext& op, NodeId id, std::strin
   if (!found.ok()) return found.error();
   const Hit& top = (*found)->top();
   FileSystem& fs = body_->state->fs(top.branch);
-  return fs.GetXattr(AsMounter(op), top.node, body_->dialect->StoredXattr(key));
+  const std::string stored = body_->dialect->StoredXattr(key);
+  if (stored.empty()) return Errno::kInval;
+  return fs.GetXattr(AsMounter(op), top.node, stored);
 }
 
 Result<std::vector<std::string>> UnionFs::ListXattr(const OpContext& op, NodeId id) {
@@ -135,6 +137,7 @@ Result<void> UnionFs::SetXattr(const OpContext& op, NodeId id, std::string_view 
   UnionNode& node = **found;
   body_->UseHandleName(op, node);
   if (Result<void> allowed = CheckXattrKey(key, node.type); !allowed.ok()) return allowed;
+  if (body_->dialect->StoredXattr(key).empty()) return Errno::kInval;
   Plan plan;
   if (!node.has_writable) {
     Result<void> planned = body_->PlanWrite(op, node, {}, plan);
@@ -156,6 +159,7 @@ Result<void> UnionFs::RemoveXattr(const OpContext& op, NodeId id, std::string_vi
   UnionNode& node = **found;
   body_->UseHandleName(op, node);
   if (Result<void> allowed = CheckXattrKey(key, node.type); !allowed.ok()) return allowed;
+  if (body_->dialect->StoredXattr(key).empty()) return Errno::kInval;
   if (!node.has_writable) {
     // A key that is not there costs no copy-up.
     Result<std::string> there = GetXattr(op, id, key);

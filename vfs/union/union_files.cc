@@ -238,11 +238,12 @@ Result<void> UnionFs::Sync(const OpContext& op, HandleId id, SyncMode mode) {
   const UnionState& state = *body_->state;
   // What was never copied up has nothing to write back.
   if (!state.has_writable || (*handle)->fs != &state.fs(0)) return {};
+  if (body_->dialect->SkipsSync()) return {};
   return (*handle)->fs->Sync(op, (*handle)->real, mode);
 }
 
 Result<void> UnionFs::SyncAll(const OpContext& op) {
-  if (!body_->state->has_writable) return {};
+  if (!body_->state->has_writable || body_->dialect->SkipsSync()) return {};
   return body_->state->fs(0).SyncAll(op);
 }
 
