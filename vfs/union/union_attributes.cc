@@ -108,7 +108,7 @@ Result<std::string> UnionFs::GetXattr(const OpContext& op, NodeId id, std::strin
   const Hit& top = (*found)->top();
   FileSystem& fs = body_->state->fs(top.branch);
   const std::string stored = body_->dialect->StoredXattr(key);
-  if (stored.empty()) return Errno::kInval;
+  if (stored.empty() && !key.empty()) return Errno::kInval;
   return fs.GetXattr(AsMounter(op), top.node, stored);
 }
 
@@ -137,7 +137,7 @@ Result<void> UnionFs::SetXattr(const OpContext& op, NodeId id, std::string_view 
   UnionNode& node = **found;
   body_->UseHandleName(op, node);
   if (Result<void> allowed = CheckXattrKey(key, node.type); !allowed.ok()) return allowed;
-  if (body_->dialect->StoredXattr(key).empty()) return Errno::kInval;
+  if (!key.empty() && body_->dialect->StoredXattr(key).empty()) return Errno::kInval;
   Plan plan;
   if (!node.has_writable) {
     Result<void> planned = body_->PlanWrite(op, node, {}, plan);
@@ -159,7 +159,7 @@ Result<void> UnionFs::RemoveXattr(const OpContext& op, NodeId id, std::string_vi
   UnionNode& node = **found;
   body_->UseHandleName(op, node);
   if (Result<void> allowed = CheckXattrKey(key, node.type); !allowed.ok()) return allowed;
-  if (body_->dialect->StoredXattr(key).empty()) return Errno::kInval;
+  if (!key.empty() && body_->dialect->StoredXattr(key).empty()) return Errno::kInval;
   if (!node.has_writable) {
     // A key that is not there costs no copy-up.
     Result<std::string> there = GetXattr(op, id, key);
