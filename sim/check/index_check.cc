@@ -6,7 +6,8 @@
 #include <string>
 #include <utility>
 
-#include "sim/check/file_handle.h"
+#include "absl/strings/str_format.h"
+#include "lamina/union/object_handle.h"
 #include "sim/check/work_check.h"
 
 namespace lamina::sim::internal {
@@ -75,11 +76,11 @@ class IndexCheck {
           "left over by a mount that did not end well", std::string(kRemoves));
       return {};
     }
-    std::optional<std::string> handle = BytesOfHex(name);
-    if (!handle || !ParseFileHandle(*handle)) {
+    Result<std::string> handle = ParseIndexName(name);
+    if (!handle.ok()) {
       Add(FindingKind::kBadIndexName, Severity::kError, path,
           "index entry whose name is not a file handle in hex",
-          std::string(kRefuses) + " (EINVAL)");
+          absl::StrFormat("%s (%s)", kRefuses, ErrnoName(handle.error())));
       return {};
     }
     if (stat.type == FileType::kCharDevice && stat.rdev == MakeDevice(0, 0)) {
@@ -112,8 +113,8 @@ class IndexCheck {
           "the kernel removes the entry at the next mount with nfs_export=on");
       return;
     }
-    const std::optional<FileHandle> handle = ParseFileHandle(*upper);
-    if (!handle || !handle->ours || fs_.GetAttr(reader_.op(), handle->node).ok()) return;
+    const Result<ObjectHandle> handle = ParseHandle(*upper);
+    if (!handle.ok() || !handle->ours || fs_.GetAttr(reader_.op(), handle->node).ok()) return;
     Add(FindingKind::kOrphanIndex, Severity::kNote, entry.path,
         "index entry of a directory that is gone",
         "the kernel puts a whiteout in its place at the next mount with nfs_export=on");
@@ -121,9 +122,9 @@ class IndexCheck {
 
   Result<void> CheckFileEntry(const IndexEntry& entry) {
     const std::optional<std::string> origin = reader_.Mark(fs_, entry.node, "origin");
-    if (!origin || origin->empty()) {
+    if (!ParseHandle(origin.value_or("")).ok()) {
       Add(FindingKind::kIndexWithoutOrigin, Severity::kError, entry.path,
-          "index entry without the mark " + reader_.MarkKey("origin"),
+          "index entry without a handle in the mark " + reader_.MarkKey("origin"),
           std::string(kRefuses) + " (ENODATA)");
       return {};
     }

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "sim/check/file_handle.h"
+#include "lamina/union/object_handle.h"
 
 namespace lamina::sim::internal {
 
@@ -24,12 +24,12 @@ Result<void> MarkCheck::CheckRoot(BranchIndex branch) {
   }
   if (!reader_.IsWritable(branch) || branch + 1 >= reader_.named_count()) return {};
   const std::optional<std::string> origin = reader_.Mark(root, "origin");
-  const std::optional<FileHandle> handle = ParseFileHandle(origin.value_or(""));
-  if (!handle || !handle->ours) return {};
+  const Result<ObjectHandle> handle = ParseHandle(origin.value_or(""));
+  if (!handle.ok() || !handle->ours) return {};
   const Branch& lower = reader_.branch(branch + 1);
   const Result<Stat> stat = lower.fs->GetAttr(reader_.op(), lower.root);
   if (!stat.ok()) return stat.error();
-  if (handle->device == stat->dev && handle->node == lower.root) return {};
+  if (handle->dev == stat->dev && handle->node == lower.root) return {};
   Add(FindingKind::kForeignRoot, Severity::kWarning, root, "/",
       "the upper was used with index=on over another lower root than " + reader_.label(branch + 1),
       "the kernel refuses to mount it with index=on (ESTALE), and mounts it with index=off");

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "lamina/sim/text_style.h"
-#include "sim/check/file_handle.h"
+#include "lamina/union/object_handle.h"
 
 namespace lamina::sim::internal {
 
@@ -87,14 +87,14 @@ bool StackReader::RefusesRedirects() const {
 }
 
 HandleTarget StackReader::Decode(std::string_view bytes) const {
-  const std::optional<FileHandle> handle = ParseFileHandle(bytes);
-  if (!handle || !handle->ours) return {};
+  const Result<ObjectHandle> handle = ParseHandle(bytes);
+  if (!handle.ok() || !handle->ours) return {};
   HandleTarget target{HandleTarget::Outcome::kNoLayer, {}, nullptr};
   for (const Branch& branch : stack_.branches) {
-    if (branch.mode == BranchMode::kReadWrite || branch.fs->limits().stacking_depth > 0) continue;
-    const Result<Stat> root = branch.fs->GetAttr(op(), branch.root);
-    if (!root.ok() || root->dev != handle->device) continue;
-    const Result<Stat> stat = branch.fs->GetAttr(op(), handle->node);
+    if (branch.mode == BranchMode::kReadWrite || !HasHandles(*branch.fs)) continue;
+    const Result<Stat> root = branch.fs->GetAttr(op(), branch.fs->root());
+    if (!root.ok() || root->dev != handle->dev) continue;
+    const Result<Stat> stat = DecodeHandle(op(), *branch.fs, *handle);
     if (!stat.ok()) return {HandleTarget::Outcome::kGone, {}, nullptr};
     return {HandleTarget::Outcome::kFound, *stat, branch.fs};
   }

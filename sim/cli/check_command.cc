@@ -74,11 +74,8 @@ class CheckCommand final : public Command {
   }
 
   absl::StatusOr<std::vector<sim::StackFinding>> OfScenario() const {
-    const absl::StatusOr<sim::Scenario> scenario = LoadScenario(source_, seed_);
+    const absl::StatusOr<sim::Scenario> scenario = LoadScenarioToRun(source_, seed_);
     if (!scenario.ok()) return scenario.status();
-    if (const auto unsupported = sim::FindUnsupported(*scenario)) {
-      return absl::UnimplementedError("UNSUPPORTED " + *unsupported);
-    }
     return sim::CheckScenario(*scenario);
   }
 

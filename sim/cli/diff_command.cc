@@ -35,12 +35,8 @@ class DiffCommand final : public Command {
   }
 
   int Run() override {
-    const absl::StatusOr<sim::Scenario> scenario = LoadScenario(file_, seed_);
+    const absl::StatusOr<sim::Scenario> scenario = LoadScenarioToRun(file_, seed_);
     if (!scenario.ok()) return answer_.Complain(scenario.status(), kExitUnreadable);
-    if (const auto unsupported = sim::FindUnsupported(*scenario)) {
-      return answer_.Complain(absl::UnimplementedError("UNSUPPORTED " + *unsupported),
-                              kExitUnreadable);
-    }
     sim::ScenarioRun run(*scenario, {});
     const absl::Status ran = run.RunToOperation(after_.value_or(scenario->statements.size()));
     if (!ran.ok()) return answer_.Complain(ran, kExitUnreadable);

@@ -86,12 +86,8 @@ class ExplainCommand final : public Command {
           absl::InvalidArgumentError("lamina explain: which OPERATION? (lamina help explain)"),
           kExitUsage);
     }
-    const absl::StatusOr<sim::Scenario> scenario = LoadScenario(file_, seed_);
+    const absl::StatusOr<sim::Scenario> scenario = LoadScenarioToRun(file_, seed_);
     if (!scenario.ok()) return answer_.Complain(scenario.status(), kExitUnreadable);
-    if (const auto unsupported = sim::FindUnsupported(*scenario)) {
-      return answer_.Complain(absl::UnimplementedError("UNSUPPORTED " + *unsupported),
-                              kExitUnreadable);
-    }
     const absl::StatusOr<sim::Statement> operation = sim::ParseOperation(words, scenario->limits);
     if (!operation.ok()) return answer_.Complain(operation.status(), kExitUsage);
     const sim::ExplainMode mode = analyze_ ? sim::ExplainMode::kAnalyze : sim::ExplainMode::kPlan;

@@ -83,12 +83,8 @@ class ExportCommand final : public Command {
           absl::InvalidArgumentError(absl::StrFormat("'%s' is not dir:DIR", target_)), kExitUsage);
     }
     const std::string directory = target_.substr(4);
-    const absl::StatusOr<sim::Scenario> scenario = LoadScenario(file_, seed_);
+    const absl::StatusOr<sim::Scenario> scenario = LoadScenarioToRun(file_, seed_);
     if (!scenario.ok()) return answer_.Complain(scenario.status(), kExitUnreadable);
-    if (const auto unsupported = sim::FindUnsupported(*scenario)) {
-      return answer_.Complain(absl::UnimplementedError("UNSUPPORTED " + *unsupported),
-                              kExitUnreadable);
-    }
     sim::ScenarioRun run(*scenario, {});
     const absl::Status ran = run.RunToOperation(after_.value_or(scenario->statements.size()));
     if (!ran.ok()) return answer_.Complain(ran, kExitUnreadable);

@@ -42,6 +42,15 @@ absl::StatusOr<sim::Scenario> LoadScenario(const std::string& path, std::uint64_
   return sim::ParseScenario(*text, options);
 }
 
+absl::StatusOr<sim::Scenario> LoadScenarioToRun(const std::string& path, std::uint64_t seed) {
+  absl::StatusOr<sim::Scenario> scenario = LoadScenario(path, seed);
+  if (!scenario.ok()) return scenario;
+  if (const std::optional<std::string> unsupported = sim::FindUnsupported(*scenario)) {
+    return absl::UnimplementedError("UNSUPPORTED " + *unsupported);
+  }
+  return scenario;
+}
+
 std::string ShowSize(std::uint64_t size_bytes) { return sim::SizeText(size_bytes); }
 
 }  // namespace lamina::cli

@@ -16,6 +16,10 @@ namespace lamina::cli {
 // Errors: kNotFound the file cannot be read; those of ParseScenario. The message is complete.
 absl::StatusOr<sim::Scenario> LoadScenario(const std::string& path, std::uint64_t seed);
 
+// The same, for commands that run it. Errors: also kUnimplemented "UNSUPPORTED …", what it uses is
+// not modelled.
+absl::StatusOr<sim::Scenario> LoadScenarioToRun(const std::string& path, std::uint64_t seed);
+
 // "192 KiB", "5 B": exact when it divides, else one decimal.
 std::string ShowSize(std::uint64_t size_bytes);
 

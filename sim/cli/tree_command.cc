@@ -98,12 +98,8 @@ class TreeCommand final : public Command {
     if (dump_ && (source_.starts_with("dir:") || source_.starts_with("tar:"))) {
       return Dump(sim::CanonicalTree(source_));
     }
-    const absl::StatusOr<sim::Scenario> scenario = LoadScenario(source_, seed_);
+    const absl::StatusOr<sim::Scenario> scenario = LoadScenarioToRun(source_, seed_);
     if (!scenario.ok()) return answer_.Complain(scenario.status(), kExitUnreadable);
-    if (const auto unsupported = sim::FindUnsupported(*scenario)) {
-      return answer_.Complain(absl::UnimplementedError("UNSUPPORTED " + *unsupported),
-                              kExitUnreadable);
-    }
     if (dump_) return Dump(sim::CanonicalTreeOf(*scenario));
     sim::ScenarioRun run(*scenario, {});
     const absl::Status ran = run.RunToOperation(after_.value_or(scenario->statements.size()));

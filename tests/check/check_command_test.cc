@@ -1,16 +1,12 @@
 // lamina check on the command line: what it prints where, and how it ends.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "tests/image/tar_builder.h"
+#include "tests/sim/command_line.h"
 
 namespace lamina {
 namespace {
@@ -26,42 +22,17 @@ constexpr char kOdd[] =
     "scenario 2\nlayer base\nmkdir /d 0755\nlayer app\nmkdir /d 0755\nwhiteout /d/f\n"
     "stack app base\nmount\n";
 
-struct Ended {
-  int status = -1;
-  std::string out;  // stdout
-};
-
-class CheckCommandLine : public ::testing::Test {
+class CheckCommandLine : public CommandLineTest {
  protected:
-  CheckCommandLine() {
-    file_ = std::filesystem::path(::testing::TempDir()) /
-            (std::string("lamina_check_command_") +
-             ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".scn");
-  }
-  ~CheckCommandLine() override { std::filesystem::remove(file_); }
-
-  Ended Run(const std::string& arguments, const std::string& errors = "2>/dev/null") const {
-    const std::string line =
-        std::string(LAMINA_BINARY_DIR) + "/bin/lamina check " + arguments + ' ' + errors;
-    Ended ended;
-    std::FILE* pipe = popen(line.c_str(), "r");
-    if (pipe == nullptr) return ended;
-    std::array<char, 4096> piece{};
-    while (const std::size_t got = std::fread(piece.data(), 1, piece.size(), pipe)) {
-      ended.out.append(piece.data(), got);
-    }
-    const int status = pclose(pipe);
-    if (WIFEXITED(status)) ended.status = WEXITSTATUS(status);
-    return ended;
+  static Ended Run(const std::string& arguments, const std::string& errors = "2>/dev/null") {
+    return CommandLineTest::Run("check " + arguments, errors);
   }
 
   // Checks the scenario `text`.
   Ended RunOn(const std::string& text, const std::string& options = "") const {
-    std::ofstream(file_) << text;
+    Write(text);
     return Run(options + ' ' + file_.string());
   }
-
-  std::filesystem::path file_;
 };
 
 TEST_F(CheckCommandLine, NothingFoundIs0) {
@@ -129,7 +100,7 @@ TEST_F(CheckCommandLine, ReadsStandardInput) {
 }
 
 TEST_F(CheckCommandLine, ChecksLayersOfTheHost) {
-  std::ofstream(file_) << test::TarBuilder().Dir("d").File("d/.wh.x", "").Done();
+  Write(test::TarBuilder().Dir("d").File("d/.wh.x", "").Done());
   const Ended ended = Run("tar:" + file_.string());
   EXPECT_EQ(ended.status, 1);
   EXPECT_THAT(ended.out,
@@ -137,8 +108,7 @@ TEST_F(CheckCommandLine, ChecksLayersOfTheHost) {
 }
 
 TEST_F(CheckCommandLine, UserxattrChoosesTheMarks) {
-  std::ofstream(file_)
-      << test::TarBuilder().Dir("d").File("d/.wh..wh..opq", "").File("d/.wh.x", "").Done();
+  Write(test::TarBuilder().Dir("d").File("d/.wh..wh..opq", "").File("d/.wh.x", "").Done());
   EXPECT_THAT(Run("--userxattr tar:" + file_.string()).out, HasSubstr("whiteout-in-opaque"));
 }
 

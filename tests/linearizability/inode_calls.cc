@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lamina/base/check.h"
+#include "tests/model/model_values.h"
 
 namespace lamina::sim {
 namespace {
@@ -12,48 +13,8 @@ std::string Text(Errno error) { return std::string(ErrnoName(error)); }
 
 std::string Text(const Result<void>& result) { return result.ok() ? "OK" : Text(result.error()); }
 
-ModelType TypeOf(FileType type) {
-  switch (type) {
-    case FileType::kRegular:
-      return ModelType::kFile;
-    case FileType::kDirectory:
-      return ModelType::kDirectory;
-    case FileType::kSymlink:
-      return ModelType::kSymlink;
-    case FileType::kCharDevice:
-      return ModelType::kCharDevice;
-    case FileType::kBlockDevice:
-      return ModelType::kBlockDevice;
-    case FileType::kFifo:
-      return ModelType::kFifo;
-    case FileType::kSocket:
-      return ModelType::kSocket;
-  }
-  return ModelType::kFile;
-}
-
-RenameMode ModeOf(ModelRename mode) {
-  switch (mode) {
-    case ModelRename::kReplace:
-      return RenameMode::kReplace;
-    case ModelRename::kNoReplace:
-      return RenameMode::kNoReplace;
-    case ModelRename::kExchange:
-      return RenameMode::kExchange;
-    case ModelRename::kLeaveWhiteout:
-      return RenameMode::kLeaveWhiteout;
-  }
-  return RenameMode::kReplace;
-}
-
 std::string StatText(const Stat& stat) {
-  ModelInode inode;
-  inode.type = TypeOf(stat.type);
-  inode.mode = stat.mode;
-  inode.uid = stat.uid;
-  inode.gid = stat.gid;
-  inode.mtime_ns = stat.mtime.virtual_ns;
-  return ShowStat(inode, stat.size_bytes, stat.nlink);
+  return ShowStat(InodeOf(stat), stat.size_bytes, stat.nlink);
 }
 
 NewNode NodeOf(const ModelOperation& o) {
@@ -102,7 +63,7 @@ std::string InodeCalls::List(const std::string& path) {
   std::vector<ListedName> names;
   const Result<DirCookie> end =
       fs_.ReadDir(op_, directories_.at(path).handle, {}, [&](const DirEntry& entry) {
-        names.push_back({std::string(entry.name), TypeOf(entry.type)});
+        names.push_back({std::string(entry.name), ModelTypeOf(entry.type)});
         return true;
       });
   if (!end.ok()) return Text(end.error());
@@ -122,7 +83,7 @@ std::string InodeCalls::CallOnName(const ModelOperation& o) {
     case OperationKind::kRmdir:
       return Text(fs_.Remove(op_, PlaceOf(o.path), FileType::kDirectory));
     case OperationKind::kRename:
-      return Text(fs_.Rename(op_, PlaceOf(o.path), PlaceOf(o.other), ModeOf(o.rename)));
+      return Text(fs_.Rename(op_, PlaceOf(o.path), PlaceOf(o.other), RenameModeOf(o.rename)));
     case OperationKind::kStat: {
       const Result<NodeId> found = fs_.Lookup(op_, PlaceOf(o.path));
       return found.ok() ? "there" : Text(found.error());

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "sim/model/tree.h"
+#include "tests/model/model_values.h"
 
 namespace lamina::sim {
 namespace {
@@ -38,57 +39,11 @@ ModelOutcome FromData(const Result<std::string>& result) {
   return Succeeded(Value::kData, *result);
 }
 
-FileType TypeOf(ModelType type) {
-  switch (type) {
-    case ModelType::kFile:
-      return FileType::kRegular;
-    case ModelType::kDirectory:
-      return FileType::kDirectory;
-    case ModelType::kSymlink:
-      return FileType::kSymlink;
-    case ModelType::kCharDevice:
-      return FileType::kCharDevice;
-    case ModelType::kBlockDevice:
-      return FileType::kBlockDevice;
-    case ModelType::kFifo:
-      return FileType::kFifo;
-    case ModelType::kSocket:
-      return FileType::kSocket;
-  }
-  return FileType::kRegular;
-}
-
-ModelType ModelTypeOf(FileType type) {
-  for (int i = 0; i <= static_cast<int>(ModelType::kSocket); ++i) {
-    if (TypeOf(static_cast<ModelType>(i)) == type) return static_cast<ModelType>(i);
-  }
-  return ModelType::kFile;
-}
-
-RenameMode RenameModeOf(ModelRename mode) {
-  switch (mode) {
-    case ModelRename::kReplace:
-      return RenameMode::kReplace;
-    case ModelRename::kNoReplace:
-      return RenameMode::kNoReplace;
-    case ModelRename::kExchange:
-      return RenameMode::kExchange;
-    case ModelRename::kLeaveWhiteout:
-      return RenameMode::kLeaveWhiteout;
-  }
-  return RenameMode::kReplace;
-}
-
-XattrMode XattrModeOf(ModelXattrMode mode) {
-  switch (mode) {
-    case ModelXattrMode::kSet:
-      return XattrMode::kSet;
-    case ModelXattrMode::kCreate:
-      return XattrMode::kCreate;
-    case ModelXattrMode::kReplace:
-      return XattrMode::kReplace;
-  }
-  return XattrMode::kSet;
+// A time that the call itself set is one value.
+ModelInode InodeSeen(const Stat& stat) {
+  ModelInode inode = InodeOf(stat);
+  if (ShowTime(inode.mtime_ns) == "now") inode.mtime_ns = kModelNow;
+  return inode;
 }
 
 TimeChange TimeAt(std::uint64_t seconds) {
@@ -134,24 +89,9 @@ ProcessRunner::ProcessRunner(FileSystem& fs, NodeId root, Clock& clock, Duration
   process_.set_umask(0);
 }
 
-ModelInode ProcessRunner::InodeOf(const Stat& stat) const {
-  ModelInode inode;
-  inode.type = ModelTypeOf(stat.type);
-  inode.mode = stat.mode;
-  inode.uid = stat.uid;
-  inode.gid = stat.gid;
-  inode.mtime_ns = stat.mtime.virtual_ns;
-  if (ShowTime(inode.mtime_ns) == "now") inode.mtime_ns = kModelNow;
-  if (inode.is_device()) {
-    inode.major = DeviceMajor(stat.rdev);
-    inode.minor = DeviceMinor(stat.rdev);
-  }
-  return inode;
-}
-
 ModelOutcome ProcessRunner::FromStat(const Result<Stat>& stat, const std::string& path) {
   if (!stat.ok()) return Failed(stat.error());
-  const ModelInode inode = InodeOf(*stat);
+  const ModelInode inode = InodeSeen(*stat);
   // Links and identity of an open directory are not compared.
   const bool open_directory = path.empty() && inode.is_directory();
   ModelOutcome outcome =
@@ -356,7 +296,7 @@ ModelEntry ProcessRunner::EntryOf(const std::string& path, const Stat& stat,
                                   std::vector<std::string>& problems) {
   ModelEntry entry;
   entry.path = path;
-  entry.inode = InodeOf(stat);
+  entry.inode = InodeSeen(stat);
   entry.links = stat.nlink;
   entry.identity = identities_.NumberOf(stat);
   if (stat.type == FileType::kRegular) {

@@ -57,7 +57,6 @@ class ProcessRunner {
   Result<std::string> ContentOf(const std::string& path);
   ModelEntry EntryOf(const std::string& path, const Stat& stat, std::vector<std::string>& problems);
   std::vector<ProcessEntry> NamesIn(const std::string& path, std::vector<std::string>& problems);
-  ModelInode InodeOf(const Stat& stat) const;
 
   Process process_;
   IdentityNumbers& identities_;

@@ -1,13 +1,10 @@
 // lamina explain, tree and diff on the command line: what they print where, and how they end.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <string>
+
+#include "tests/sim/command_line.h"
 
 namespace lamina {
 namespace {
@@ -17,41 +14,20 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-struct Ended {
-  int status = -1;
-  std::string out;  // stdout
-};
-
-class OverlayCommandLine : public ::testing::Test {
+class OverlayCommandLine : public CommandLineTest {
  protected:
   OverlayCommandLine() {
-    file_ = std::filesystem::path(::testing::TempDir()) /
-            (std::string("lamina_command_") +
-             ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".scn");
-    std::ofstream(file_) << "scenario 2\nlayer base\nmkdir /d 0755\nput /d/f 0644 \"abc\"\n"
-                            "stack base upper\nmount\nappend /d/f x\n";
+    Write(
+        "scenario 2\nlayer base\nmkdir /d 0755\nput /d/f 0644 \"abc\"\n"
+        "stack base upper\nmount\nappend /d/f x\n");
   }
-  ~OverlayCommandLine() override { std::filesystem::remove(file_); }
 
   // `arguments`: @ stands for the scenario.
   Ended Run(std::string arguments) const {
     const std::size_t at = arguments.find('@');
     if (at != std::string::npos) arguments.replace(at, 1, file_.string());
-    const std::string line =
-        std::string(LAMINA_BINARY_DIR "/bin/lamina ") + arguments + " 2>/dev/null";
-    Ended ended;
-    std::FILE* pipe = popen(line.c_str(), "r");
-    if (pipe == nullptr) return ended;
-    std::array<char, 4096> piece{};
-    while (const std::size_t got = std::fread(piece.data(), 1, piece.size(), pipe)) {
-      ended.out.append(piece.data(), got);
-    }
-    const int status = pclose(pipe);
-    if (WIFEXITED(status)) ended.status = WEXITSTATUS(status);
-    return ended;
+    return CommandLineTest::Run(arguments);
   }
-
-  std::filesystem::path file_;
 };
 
 TEST_F(OverlayCommandLine, ExplainAnswers) {

@@ -11,8 +11,9 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
+#include "vfs/image/host_descent.h"
 #include "vfs/image/host_entry.h"
 #include "vfs/image/host_output.h"
 #include "vfs/image/source_node.h"
@@ -22,36 +23,24 @@ namespace {
 
 constexpr std::size_t kCopyBytes = 256 * 1024;
 
-// Writes depth first with one open directory, as HostReader reads: the way up is "..", checked to
-// be the directory that we came from.
 class HostWriter {
  public:
   HostWriter(const OpContext& op, FileSystem& fs, std::string_view path,
              const HostExportOptions& options)
-      : op_(op), fs_(fs), root_path_(path), output_(options.unpermitted, report_) {}
+      : op_(op),
+        fs_(fs),
+        root_path_(path),
+        output_(options.unpermitted, report_),
+        at_(path, O_RDONLY) {}
 
   absl::Status Run(NodeId from);
   HostExportReport report() const { return report_; }
 
  private:
-  using Inode = std::pair<dev_t, ino_t>;
   using SourceInode = std::pair<std::uint64_t, std::uint64_t>;
 
-  // A directory that is being written. It gets its attributes when its entries are made.
-  struct Frame {
-    NodeId node;
-    Inode inode;
-    NodeAttributes attributes;
-    std::vector<std::string> names;
-    std::size_t next = 0;
-    std::size_t path_bytes = 0;  // length of `path_` for this directory
-  };
-
-  std::string FullPath() const {
-    return path_.empty() ? root_path_ : absl::StrFormat("%s/%s", root_path_, path_);
-  }
   absl::Status Failed(absl::StatusCode code, std::string_view what) const {
-    return absl::Status(code, absl::StrFormat("%s: %s", absl::CEscape(FullPath()), what));
+    return at_.AtPath(absl::Status(code, absl::string_view(what.data(), what.size())));
   }
   // The source gave `error` while we were `doing` something.
   absl::Status SourceError(Errno error, std::string_view doing) const {
@@ -75,9 +64,7 @@ class HostWriter {
   HostExportReport report_;
   HostOutput output_;
   HostFd root_;
-  std::vector<Frame> frames_;
-  HostFd current_;    // the directory of the last frame
-  std::string path_;  // of the entry at hand, from the root; "" for the root
+  HostDescent at_;
   std::vector<std::byte> buffer_;
   absl::flat_hash_map<SourceInode, std::string> first_names_;  // of files with more than one name
 };
@@ -94,9 +81,9 @@ absl::Status HostWriter::Run(NodeId from) {
   if (!root_.valid()) return HostError(errno, root_path_, "cannot be opened");
 
   absl::Status done = Enter(*std::move(top), *stat);
-  while (done.ok() && !frames_.empty()) {
-    Frame& frame = frames_.back();
-    done = frame.next < frame.names.size() ? Visit(frame.names[frame.next++]) : Leave();
+  while (done.ok() && !at_.at_end()) {
+    const std::string* name = at_.Next();
+    done = name != nullptr ? Visit(*name) : Leave();
   }
   return done;
 }
@@ -110,63 +97,43 @@ absl::StatusOr<NodeAttributes> HostWriter::Attributes(const Stat& stat) const {
 // Makes a directory of the host, whose entries are those of the source's, the one that is written.
 absl::Status HostWriter::Enter(HostFd fd, const Stat& stat) {
   struct stat host {};
-  if (::fstat(fd.get(), &host) != 0) return HostError(errno, FullPath(), "cannot be looked at");
-  Frame frame;
-  frame.node = stat.node;
-  frame.inode = {host.st_dev, host.st_ino};
-  frame.path_bytes = path_.size();
+  if (::fstat(fd.get(), &host) != 0) return HostError(errno, at_.FullPath(), "cannot be looked at");
+  HostDescent::Directory directory;
+  directory.node = stat.node;
+  directory.dev = host.st_dev;
+  directory.ino = host.st_ino;
   absl::StatusOr<NodeAttributes> attributes = Attributes(stat);
   if (!attributes.ok()) return attributes.status();
-  frame.attributes = *std::move(attributes);
+  directory.attributes = *std::move(attributes);
   Result<std::vector<std::string>> names = ReadNames(op_, fs_, stat.node);
   if (!names.ok()) return SourceError(names.error(), "cannot be listed");
-  frame.names = *std::move(names);
-  frames_.push_back(std::move(frame));
-  current_ = std::move(fd);
+  directory.names = *std::move(names);
+  at_.Enter(std::move(directory), std::move(fd));
   return absl::OkStatus();
 }
 
 absl::Status HostWriter::Leave() {
-  const Frame frame = std::move(frames_.back());
-  frames_.pop_back();
-  path_.resize(frame.path_bytes);
-  // Opened before the directory gets a mode that may lock us out.
-  HostFd above;
-  if (!frames_.empty()) {
-    above = HostFd(::openat(current_.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    struct stat host {};
-    if (!above.valid() || ::fstat(above.get(), &host) != 0) {
-      return HostError(errno, FullPath(), "the way back up is lost");
-    }
-    if (Inode(host.st_dev, host.st_ino) != frames_.back().inode) {
-      return Failed(absl::StatusCode::kAborted, "the directory was moved while it was written");
-    }
-  }
-  absl::Status set =
-      output_.SetAttributes(current_.get(), FileType::kDirectory, frame.attributes, FullPath());
-  current_ = std::move(above);
-  return set;
+  const absl::StatusOr<HostDescent::Left> left = at_.Leave();
+  if (!left.ok()) return left.status();
+  return output_.SetAttributes(left->fd.get(), FileType::kDirectory, left->directory.attributes,
+                               at_.FullPath());
 }
 
 absl::Status HostWriter::Visit(const std::string& name) {
-  const Frame& frame = frames_.back();
-  path_.resize(frame.path_bytes);
-  if (!path_.empty()) path_ += '/';
-  path_ += name;
   const bool foreign = name.empty() || name == "." || name == ".." ||
                        name.find('/') != std::string::npos || name.find('\0') != std::string::npos;
   if (foreign) {
     return Failed(absl::StatusCode::kInvalidArgument, "no directory can hold such a name");
   }
-  const Result<NodeId> node = fs_.Lookup(op_, {frame.node, name});
+  const Result<NodeId> node = fs_.Lookup(op_, {at_.directory().node, name});
   // The overlay dialect lists some names that it does not find, as the kernel does.
   if (!node.ok() && node.error() == Errno::kNoEnt) return absl::OkStatus();
   if (!node.ok()) return SourceError(node.error(), "cannot be looked up");
   const Result<Stat> stat = fs_.GetAttr(op_, *node);
   if (!stat.ok()) return SourceError(stat.error(), "cannot be looked at");
   ++report_.entries;
-  const std::string path = FullPath();
-  const HostPlace place{current_.get(), name, path};
+  const std::string path = at_.FullPath();
+  const HostPlace place{at_.fd(), name, path};
   if (stat->type != FileType::kDirectory) return WriteEntry(*stat, place);
   ++report_.directories;
   absl::StatusOr<HostFd> made = output_.MakeDirectory(place);
@@ -188,7 +155,7 @@ absl::Status HostWriter::WriteEntry(const Stat& stat, const HostPlace& place) {
   const absl::StatusOr<HostFd> made = Make(stat, place);
   if (!made.ok()) return made.status();
   if (!made->valid()) return absl::OkStatus();  // left out
-  if (stat.nlink > 1) first_names_.emplace(inode, path_);
+  if (stat.nlink > 1) first_names_.emplace(inode, at_.path());
   return output_.SetAttributes(made->get(), stat.type, *attributes, place.path);
 }
 
@@ -229,7 +196,7 @@ absl::Status HostWriter::CopyBody(const Stat& stat, int fd) {
   if (!opened.ok()) return SourceError(opened.error(), "cannot be read");
   const SourceHandle handle(fs_, *opened);
   if (::ftruncate(fd, static_cast<off_t>(stat.size_bytes)) != 0) {
-    return HostError(errno, FullPath(), "cannot be written");
+    return HostError(errno, at_.FullPath(), "cannot be written");
   }
   std::uint64_t at = 0;
   while (at < stat.size_bytes) {
@@ -254,7 +221,7 @@ absl::Status HostWriter::CopyRange(HandleId source, std::uint64_t begin, std::ui
     if (!got.ok()) return SourceError(got.error(), "cannot be read");
     if (*got == 0) return SourceError(Errno::kIo, "it became shorter while it was read");
     const Bytes piece(buffer_.data(), *got);
-    if (absl::Status written = WriteHostBytes(fd, begin, piece, FullPath()); !written.ok()) {
+    if (absl::Status written = WriteHostBytes(fd, begin, piece, at_.FullPath()); !written.ok()) {
       return written;
     }
     begin += *got;

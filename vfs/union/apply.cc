@@ -7,8 +7,8 @@
 
 #include "lamina/base/check.h"
 #include "lamina/store/paged_bytes.h"
+#include "lamina/union/object_handle.h"
 #include "vfs/union/copy_body.h"
-#include "vfs/union/object_handle.h"
 
 namespace lamina {
 

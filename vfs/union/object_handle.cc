@@ -1,7 +1,8 @@
-#include "vfs/union/object_handle.h"
+#include "lamina/union/object_handle.h"
 
 #include <cstring>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/string_view.h"
 
@@ -13,7 +14,10 @@ namespace {
 constexpr std::size_t kHeadBytes = 5;
 constexpr std::size_t kHandleBytes = kHeadBytes + 16;
 constexpr unsigned char kMagic = 0xfb;
+constexpr unsigned char kFlagBigEndian = 1U << 0U;
+constexpr unsigned char kFlagAnyEndian = 1U << 1U;
 constexpr unsigned char kFlagWritable = 1U << 2U;
+constexpr unsigned char kFlagsKnown = kFlagBigEndian | kFlagAnyEndian | kFlagWritable;
 constexpr unsigned char kType = 0x4c;
 
 std::string Head(bool of_writable) {
@@ -49,19 +53,25 @@ std::string EncodeHandle(const OpContext& op, FileSystem& fs, const Stat& stat, 
   return value;
 }
 
-std::optional<ObjectHandle> ParseHandle(std::string_view value) {
-  if (value.size() != kHandleBytes) return std::nullopt;
-  const std::string_view head = value.substr(0, kHeadBytes);
+Result<ObjectHandle> ParseHandle(std::string_view value) {
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(value[at]); };
+  if (value.size() < kHandleBytes || byte(2) > value.size() || byte(1) != kMagic) {
+    return Errno::kInval;
+  }
+  const unsigned char flags = byte(3);
+  if (byte(0) != 0 || (flags & ~kFlagsKnown) != 0) return Errno::kNoData;
+  if ((flags & kFlagAnyEndian) == 0 && (flags & kFlagBigEndian) != 0) return Errno::kNoData;
   ObjectHandle handle;
-  handle.of_writable = head == Head(true);
-  if (!handle.of_writable && head != Head(false)) return std::nullopt;
+  handle.of_writable = (flags & kFlagWritable) != 0;
+  handle.ours = value.size() == kHandleBytes && value.starts_with(Head(handle.of_writable));
+  if (!handle.ours) return handle;
   std::memcpy(&handle.dev, value.data() + kHeadBytes, 8);
   std::memcpy(&handle.node.value, value.data() + kHeadBytes + 8, 8);
   return handle;
 }
 
 Result<Stat> DecodeHandle(const OpContext& op, FileSystem& fs, const ObjectHandle& handle) {
-  if (!HasHandles(fs)) return Errno::kStale;
+  if (!handle.ours || !HasHandles(fs)) return Errno::kStale;
   Result<std::uint64_t> device = DeviceOf(op, fs);
   if (!device.ok()) return device.error();
   if (*device != handle.dev) return Errno::kStale;
@@ -74,14 +84,13 @@ std::string IndexName(std::string_view handle) {
   return absl::BytesToHexString(absl::string_view(handle.data(), handle.size()));
 }
 
-std::optional<std::string> ParseIndexName(std::string_view name) {
-  if (name.size() % 2 != 0) return std::nullopt;
+Result<std::string> ParseIndexName(std::string_view name) {
+  name.remove_suffix(name.size() % 2);  // the kernel does not look at it
   for (const char c : name) {
-    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-    if (!hex) return std::nullopt;
+    if (!absl::ascii_isxdigit(static_cast<unsigned char>(c))) return Errno::kInval;
   }
   std::string bytes = absl::HexStringToBytes(absl::string_view(name.data(), name.size()));
-  if (!ParseHandle(bytes).has_value()) return std::nullopt;
+  if (Result<ObjectHandle> handle = ParseHandle(bytes); !handle.ok()) return handle.error();
   return bytes;
 }
 

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "lamina/union/object_handle.h"
 #include "lamina/union/overlay.h"
 #include "vfs/union/dialect.h"
-#include "vfs/union/object_handle.h"
 
 namespace lamina {
 

@@ -37,8 +37,8 @@ Result<void> CheckMayFollow(const Search& search, bool upper_metacopy, bool saw_
 // The lower object an origin mark names, when it still exists and has the same type.
 std::optional<Hit> DecodeOrigin(const OpContext& op, const UnionState& state,
                                 std::string_view value, FileType type) {
-  const std::optional<ObjectHandle> handle = ParseHandle(value);
-  if (!handle.has_value() || handle->of_writable) return std::nullopt;
+  const Result<ObjectHandle> handle = ParseHandle(value);
+  if (!handle.ok() || handle->of_writable) return std::nullopt;
   for (std::size_t i = state.has_writable ? 1 : 0; i < state.branches.size(); ++i) {
     const Branch& branch = state.branches[i];
     if (branch.data_only) break;

@@ -101,7 +101,7 @@ Result<void> VerifyOrSet(const OpContext& op, FileSystem& fs, NodeId node, const
   if (!stat.ok()) return stat.error();
   const std::string handle = EncodeHandle(op, object_fs, *stat, of);
   const std::optional<std::string> mark = ReadMark(op, fs, node, key);
-  if (mark.has_value() && ParseHandle(*mark).has_value()) {
+  if (mark.has_value() && ParseHandle(*mark).ok()) {
     return *mark == handle ? Result<void>() : Errno::kStale;
   }
   return fs.SetXattr(op, node, key, handle, XattrMode::kSet);
@@ -113,8 +113,8 @@ Result<NodeId> FindIndexedDirectory(const OpContext& op, const OverlayConfig& co
                                     const UnionState& state, NodeId entry) {
   FileSystem& fs = state.fs(0);
   const std::optional<std::string> mark = ReadMark(op, fs, entry, config.marks.upper);
-  const std::optional<ObjectHandle> handle = mark.has_value() ? ParseHandle(*mark) : std::nullopt;
-  if (!handle.has_value()) return Errno::kStale;
+  const Result<ObjectHandle> handle = ParseHandle(mark.value_or(""));
+  if (!handle.ok()) return Errno::kStale;
   Result<Stat> stat = DecodeHandle(op, fs, *handle);
   if (!stat.ok()) return Errno::kNoEnt;
   if (stat->type != FileType::kDirectory) return Errno::kIo;
@@ -132,12 +132,13 @@ Result<std::uint32_t> LowerNlink(const OpContext& op, const UnionState& state,
   return Errno::kStale;
 }
 
-// ovl_verify_index. Errors: kStale an entry that may go; kNoEnt an orphan; kInval not an entry.
+// ovl_verify_index. Errors: kStale an entry that may go; kNoEnt an orphan; kInval, kNoData
+// not an entry.
 Result<void> VerifyIndexEntry(const OpContext& op, const OverlayConfig& config,
                               const OverlayDialect& dialect, const UnionState& state,
                               const std::string& name, NodeId entry, const Stat& stat) {
-  const std::optional<std::string> bytes = ParseIndexName(name);
-  if (!bytes.has_value()) return Errno::kInval;
+  const Result<std::string> bytes = ParseIndexName(name);
+  if (!bytes.ok()) return bytes.error();
   FileSystem& fs = state.fs(0);
   if (IsWhiteout(op, config, fs, entry, stat)) return {};
   const bool directory = stat.type == FileType::kDirectory;
@@ -149,7 +150,7 @@ Result<void> VerifyIndexEntry(const OpContext& op, const OverlayConfig& config,
     copy = *found;
   }
   const std::optional<std::string> origin = ReadMark(op, fs, copy, config.marks.origin);
-  if (!origin.has_value() || origin->empty()) return Errno::kNoData;
+  if (!ParseHandle(origin.value_or("")).ok()) return Errno::kNoData;
   if (*origin != *bytes) return Errno::kStale;
   if (directory || stat.nlink != 1) return {};
   // Only the index holds it: no name of the union is left unless lower ones are.

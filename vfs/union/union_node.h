@@ -1,6 +1,6 @@
 // The union's own inodes and names. A UnionNode is what the kernel's ovl_inode is: the writable
 // object, the objects below, and what was learnt about them. The name cache is its dcache: it keeps
-// positive names (a miss is resolved anew, so it needs no memory and sees branch edits).
+// positive names; directory_cache.h tells which names are missing.
 //
 // Identity: a node is found again through the branch object that decides its identity (its key),
 // never through a path, so two names of one file are one node.
