@@ -65,6 +65,12 @@ constexpr Example kDeviationExamples[] = {
     {"truncated copy", Break::kCrash, Presence::kLowerOnly, TargetKind::kFile, "open truncating t"},
     {"stray whiteout", Break::kCrash, Presence::kUpperOnly, TargetKind::kDirectory,
      "rename t -> /w/g"},
+    {"truncated metadata copy",
+     Break::kCrash,
+     Presence::kBoth,
+     TargetKind::kFile,
+     "open truncating t",
+     {.metacopy = Toggle::kOn}},
     {"link in work", Break::kFailFromThenOn, Presence::kLowerOnly, TargetKind::kFile,
      "link t -> /w/g"},
 };

@@ -56,6 +56,16 @@ bool IsTruncatedCopy(const DeviationContext& context, const TreeDifference& diff
          difference.seen->content == after->content;
 }
 
+bool IsTruncatedMetadataCopy(const DeviationContext& context, const TreeDifference& difference) {
+  const PlainEntry* before = Find(context.before, difference.path);
+  if (!context.operation.truncates || before == nullptr) return false;
+  if (difference.field == TreeField::kMtime) {
+    return difference.seen->mtime == kRecently && difference.seen->content == before->content;
+  }
+  return difference.field == TreeField::kContent &&
+         difference.seen->content == std::string(before->content.size(), '\0');
+}
+
 bool IsStrayWhiteout(const DeviationContext& context, const TreeDifference& difference) {
   return difference.field == TreeField::kPresence && difference.expected == nullptr &&
          difference.seen->error == Errno::kNoEnt && IsNamed(difference.path, context.operation) &&
@@ -79,6 +89,11 @@ constexpr Deviation kDeviations[] = {
     {"truncated copy", "the copy has its new size, and the mtime of the lower file",
      "fs/overlayfs/copy_up.c, O_TRUNC: no more is copied than stays; the time is set afterwards",
      IsTruncatedCopy},
+    {"truncated metadata copy",
+     "a copy that held attributes only has zeros of the old size, or the time its body came",
+     "fs/overlayfs/copy_up.c, ovl_copy_up_meta_inode_data: written in place, the mark goes before "
+     "the size does",
+     IsTruncatedMetadataCopy},
     {"link in work", "until a restart the file counts a link that could not be removed there",
      "fs/overlayfs/dir.c, ovl_cleanup: a failure is logged", IsLinkInWork},
     {"stray whiteout", "a whiteout that hides nothing stays at the old name of a directory",

@@ -26,8 +26,6 @@ Exploration CrashEverything(Presence presence, const OverlayOptions& options) {
   for (const Scene& scene : MakeScenes(presence, options)) {
     for (const Operation& operation : OperationsOn(scene)) {
       if (options.redirect_dir == RedirectDir::kOn && !ConcernsRedirects(operation)) continue;
-      // The mark goes before the size does: see README.md.
-      if (options.metacopy == Toggle::kOn && operation.truncates) continue;
       Explorer explorer(scene, operation);
       explorer.Crashes();
       total.Add(explorer.exploration());

@@ -102,7 +102,7 @@ Result<DirCookie> MemFs::ReadDir(const OpContext& op, HandleId dir, DirCookie fr
   std::uint64_t taken = 0;
   DirCookie next = kDirEnd;
   open->node->names().VisitFrom(from.value, [&](const NameEntry& entry) {
-    if (!visit({entry.name(), entry.node, entry.type, entry.node.value})) {
+    if (!visit({entry.name(), entry.node, entry.type, entry.node.value, entry.zero_device})) {
       next = DirCookie{entry.sequence};
       return false;
     }

@@ -84,7 +84,7 @@ Result<NodeId> MemFs::Create(const OpContext& op, Place place, const NewNode& no
   const bool is_directory = node.type == FileType::kDirectory;
   const NodeId id = body_->MakeNode(op, place.dir, node);
   body_->Writable(id).nlink = is_directory ? 2 : 1;
-  body_->WritableNames(place.dir).Insert(spot->name, id, node.type);
+  body_->WritableNames(place.dir).Insert(spot->name, internal::TargetOf(id, *body_->Find(id)));
   if (is_directory) body_->AddSubdirectory(place.dir);
   body_->TouchDirectory(place.dir, op.now);
   return id;
@@ -121,7 +121,7 @@ Result<void> MemFs::Body::AddLink(const OpContext& op, NodeId id, Place place) {
   if (node->is_directory()) return Errno::kPerm;
   if (node->nlink == 0 && *live.orphans.Find(id.value) != Orphan::kNeverNamed) return Errno::kNoEnt;
   if (node->nlink >= options.link_max) return Errno::kMLink;
-  WritableNames(place.dir).Insert(spot->name, id, node->type);
+  WritableNames(place.dir).Insert(spot->name, internal::TargetOf(id, *node));
   Node& linked = Writable(id);
   if (linked.nlink == 0) live.orphans.Erase(id.value);
   ++linked.nlink;

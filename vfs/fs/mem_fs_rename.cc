@@ -80,27 +80,27 @@ void MemFs::Body::MoveInto(const OpContext& op, NodeId id, NodeId from_dir, Node
 void MemFs::Body::Exchange(const OpContext& op, const MemRename& plan) {
   const NodeId old_node = plan.source.entry->node;
   const NodeId new_node = plan.target.entry->node;
-  const FileType old_type = plan.source.entry->type;
-  const FileType new_type = plan.target.entry->type;
-  WritableNames(plan.source.dir).Replace(plan.source.name, new_node, new_type);
-  WritableNames(plan.target.dir).Replace(plan.target.name, old_node, old_type);
+  const internal::NameTarget old_target = plan.source.entry->target();
+  const internal::NameTarget new_target = plan.target.entry->target();
+  WritableNames(plan.source.dir).Replace(plan.source.name, new_target);
+  WritableNames(plan.target.dir).Replace(plan.target.name, old_target);
   MoveInto(op, old_node, plan.source.dir, plan.target.dir);
   MoveInto(op, new_node, plan.target.dir, plan.source.dir);
 }
 
 void MemFs::Body::Move(const OpContext& op, const MemRename& plan, RenameMode mode) {
   const NodeId moved = plan.source.entry->node;
-  const FileType type = plan.source.entry->type;
+  const internal::NameTarget target = plan.source.entry->target();
   const NodeId from_dir = plan.source.dir;
   const NodeId to_dir = plan.target.dir;
   if (plan.target.entry != nullptr) {
     const NodeId replaced = plan.target.entry->node;
     const bool was_directory = IsDirectory(plan.target.entry);
-    WritableNames(to_dir).Replace(plan.target.name, moved, type);
+    WritableNames(to_dir).Replace(plan.target.name, target);
     if (was_directory) DropSubdirectory(to_dir);
     DropName(op, replaced);
   } else {
-    WritableNames(to_dir).Insert(plan.target.name, moved, type);
+    WritableNames(to_dir).Insert(plan.target.name, target);
   }
   MoveInto(op, moved, from_dir, to_dir);
   if (mode != RenameMode::kLeaveWhiteout) {
@@ -109,7 +109,7 @@ void MemFs::Body::Move(const OpContext& op, const MemRename& plan, RenameMode mo
   }
   const NodeId whiteout = MakeNode(op, from_dir, kWhiteout);
   Writable(whiteout).nlink = 1;
-  WritableNames(from_dir).Replace(plan.source.name, whiteout, FileType::kCharDevice);
+  WritableNames(from_dir).Replace(plan.source.name, internal::TargetOf(whiteout, *Find(whiteout)));
 }
 
 Result<void> MemFs::Rename(const OpContext& op, Place from, Place to, RenameMode mode) {

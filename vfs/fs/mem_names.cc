@@ -29,13 +29,14 @@ std::uint32_t BuddyOf(std::uint32_t number) { return number - std::bit_floor(num
 HashedName::HashedName(std::string_view name)
     : text(name), hash(static_cast<std::uint32_t>(absl::Hash<std::string_view>()(name))) {}
 
-Ref<const NameEntry> NameEntry::New(std::string_view name, NodeId node, FileType type,
+Ref<const NameEntry> NameEntry::New(std::string_view name, const NameTarget& target,
                                     std::uint64_t sequence) {
   void* memory = ::operator new(SizeFor(name.size()));
   auto* entry = new (memory) NameEntry();
-  entry->type = type;
+  entry->type = target.type;
+  entry->zero_device = target.zero_device;
   entry->length = static_cast<std::uint16_t>(name.size());
-  entry->node = node;
+  entry->node = target.node;
   entry->sequence = sequence;
   std::memcpy(static_cast<void*>(entry + 1), name.data(), name.size());
   return Ref<const NameEntry>::Adopt(entry);
@@ -130,8 +131,8 @@ const NameEntry* NameTable::Find(const HashedName& name) const {
   return index == bucket->count() ? nullptr : bucket->entry(index);
 }
 
-void NameTable::Insert(const HashedName& name, NodeId node, FileType type) {
-  Ref<const NameEntry> entry = NameEntry::New(name.text, node, type, next_sequence_);
+void NameTable::Insert(const HashedName& name, const NameTarget& target) {
+  Ref<const NameEntry> entry = NameEntry::New(name.text, target, next_sequence_);
   entry->AddReference();
   Writable(BucketSlot(BucketOf(name.hash)), 1).Append(name.hash, entry.get());
   order_.FindOrInsert(next_sequence_) = std::move(entry);
@@ -150,12 +151,12 @@ void NameTable::Erase(const HashedName& name) {
   if (buckets_ > 1 && count_ < kEntriesPerBucket / 2 * buckets_) Merge();
 }
 
-void NameTable::Replace(const HashedName& name, NodeId node, FileType type) {
+void NameTable::Replace(const HashedName& name, const NameTarget& target) {
   NameBucket& bucket = Writable(BucketSlot(BucketOf(name.hash)), 0);
   const unsigned index = bucket.IndexOf(name);
   LAMINA_CHECK(index < bucket.count());
   const std::uint64_t sequence = bucket.entry(index)->sequence;
-  Ref<const NameEntry> entry = NameEntry::New(name.text, node, type, sequence);
+  Ref<const NameEntry> entry = NameEntry::New(name.text, target, sequence);
   entry->AddReference();
   Ref<const NameEntry>::Adopt(bucket.Exchange(index, entry.get()));
   order_.FindOrInsert(sequence) = std::move(entry);

@@ -33,16 +33,26 @@ struct HashedName {
   std::uint32_t hash;
 };
 
+// What a name means.
+struct NameTarget {
+  NodeId node;
+  FileType type{};
+  bool zero_device = false;  // a character device 0:0
+};
+
 // One name. The bytes of the name follow the object.
 struct NameEntry : RefCounted {
-  static Ref<const NameEntry> New(std::string_view name, NodeId node, FileType type,
+  static Ref<const NameEntry> New(std::string_view name, const NameTarget& target,
                                   std::uint64_t sequence);
   static void Free(const NameEntry* entry);
   static std::size_t SizeFor(std::size_t name_bytes) { return sizeof(NameEntry) + name_bytes; }
 
   std::string_view name() const { return {reinterpret_cast<const char*>(this + 1), length}; }
 
+  NameTarget target() const { return {node, type, zero_device}; }
+
   FileType type{};
+  bool zero_device = false;
   std::uint16_t length = 0;
   NodeId node;
   std::uint64_t sequence = 0;
@@ -97,11 +107,11 @@ class NameTable {
   // The entry, or null. Valid until the table changes. Never allocates.
   const NameEntry* Find(const HashedName& name) const;
   // The name must be absent. It gets the next sequence number.
-  void Insert(const HashedName& name, NodeId node, FileType type);
+  void Insert(const HashedName& name, const NameTarget& target);
   // The name must be present.
   void Erase(const HashedName& name);
   // The name must be present: it means another node from now on and keeps its place in the order.
-  void Replace(const HashedName& name, NodeId node, FileType type);
+  void Replace(const HashedName& name, const NameTarget& target);
   // Calls visit(const NameEntry&) for the entries whose sequence numbers are `from` or more, in
   // order, until it gives false. The table must not change meanwhile.
   template <typename Visit>

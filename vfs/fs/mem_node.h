@@ -157,5 +157,10 @@ class Node : public NodeAttributes {
   };
 };
 
+inline NameTarget TargetOf(NodeId id, const Node& node) {
+  const bool zero = node.type == FileType::kCharDevice && node.size_or_rdev == 0;
+  return {id, node.type, zero};
+}
+
 }  // namespace lamina::internal
 #endif  // LAMINA_VFS_FS_MEM_NODE_H_

@@ -49,8 +49,8 @@ class Dialect {
                           const Resolution& found, Plan& plan) const = 0;
 
   // The merged listing of a directory, topmost branch first in precedence.
-  virtual Result<std::vector<ListedEntry>> List(const OpContext& op, const UnionState& state,
-                                                const UnionNode& dir) const = 0;
+  virtual Result<MergedListing> List(const OpContext& op, const UnionState& state,
+                                     const UnionNode& dir) const = 0;
   // True when the directory's only branch is passed through as it is.
   virtual bool ListsBranchDirectly(const UnionNode& dir) const = 0;
 

@@ -22,7 +22,7 @@
 
 namespace lamina {
 
-struct MergedListing;
+class MergedListing;
 struct UnionNode;
 
 // When the branches were looked at.

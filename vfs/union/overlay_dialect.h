@@ -99,8 +99,8 @@ class OverlayDialect final : public Dialect {
                                              const Resolution& found) const override;
   void PlanRepair(const OpContext& op, const UnionState& state, const UnionNode& dir,
                   const Resolution& found, Plan& plan) const override;
-  Result<std::vector<ListedEntry>> List(const OpContext& op, const UnionState& state,
-                                        const UnionNode& dir) const override;
+  Result<MergedListing> List(const OpContext& op, const UnionState& state,
+                             const UnionNode& dir) const override;
   bool ListsBranchDirectly(const UnionNode& dir) const override;
   bool AdjustsListedInodes() const override { return config_.same_dev(); }
   bool LooksUpListed() const override { return config_.xino_bits > 0; }
@@ -185,14 +185,19 @@ class OverlayDialect final : public Dialect {
   void PlanImpure(const UnionNode& dir, Plan& plan) const;
   Result<bool> LowerPositive(const OpContext& op, const UnionState& state,
                              const NamedNode& named) const;
-  // The whiteouts of the writable part of an empty directory; kNotEmpty when it is not empty.
-  Result<std::vector<ListedEntry>> EmptyDirectoryWhiteouts(const OpContext& op,
-                                                           const UnionState& state,
-                                                           const UnionNode& dir) const;
+  // The whiteouts of the writable part of an empty directory, by the names they have there;
+  // kNotEmpty when it is not empty.
+  struct WhiteoutName {
+    std::string name;
+    FileType type{};
+  };
+  Result<std::vector<WhiteoutName>> EmptyDirectoryWhiteouts(const OpContext& op,
+                                                            const UnionState& state,
+                                                            const UnionNode& dir) const;
   // Swaps the writable part of an empty directory that holds whiteouts for a fresh opaque one.
   // The slot of the fresh directory.
   Result<int> PlanClearEmpty(const OpContext& op, const UnionState& state, const NamedNode& victim,
-                             const std::vector<ListedEntry>& whiteouts, Plan& plan) const;
+                             const std::vector<WhiteoutName>& whiteouts, Plan& plan) const;
   Result<void> PlanMove(const OpContext& op, const UnionState& state, const NamedNode& moved,
                         const NamedNode& target, Plan& plan) const;
   Result<void> PlanRedirect(const OpContext& op, const UnionState& state, UnionNode& node,

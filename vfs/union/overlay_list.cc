@@ -2,9 +2,6 @@
 #include <algorithm>
 #include <string>
 
-#include "absl/container/flat_hash_set.h"
-#include "absl/hash/hash.h"
-#include "absl/strings/string_view.h"
 #include "lamina/base/check.h"
 #include "vfs/union/fuse_whiteouts.h"
 #include "vfs/union/overlay_dialect.h"
@@ -37,84 +34,12 @@ bool IsWhiteoutDevice(const OpContext& op, FileSystem& fs, NodeId dir, std::stri
   return stat.ok() && stat->type == FileType::kCharDevice && stat->rdev == 0;
 }
 
-// Merges branch listings: the first branch that has a name decides. The order is the kernel's:
-// names of the lowest branch first, so that offsets change little while files are copied up.
-class Merge {
- public:
-  // About how many entries come in all: nothing is moved for growing then.
-  void Expect(std::size_t entries) {
-    entries_.reserve(entries);
-    index_.reserve(entries);
-  }
-  // The branch whose entries come now.
-  void Begin(BranchIndex branch, bool lowest) {
-    branch_ = branch;
-    lowest_branch_ = lowest;
-    if (lowest) lowest_.reserve(entries_.size());
-  }
-
-  // Where the new entry is; nothing when a branch above has the name.
-  std::optional<std::size_t> Add(const DirEntry& entry) {
-    auto at = static_cast<std::uint32_t>(entries_.size());
-    bool added = false;
-    const auto known = index_.lazy_emplace(entry.name, [&](const auto& construct) {
-      entries_.push_back({std::string(entry.name), entry.type, entry.ino, branch_});
-      construct(at);
-      added = true;
-    });
-    if (lowest_branch_) lowest_.push_back(*known);
-    return added ? std::optional<std::size_t>(at) : std::nullopt;
-  }
-  ListedEntry& entry(std::size_t at) { return entries_[at]; }
-
-  std::vector<ListedEntry> Take() {
-    std::vector<ListedEntry> result;
-    result.reserve(entries_.size());
-    std::vector<bool> taken(entries_.size());
-    for (const std::uint32_t at : lowest_) {
-      result.push_back(std::move(entries_[at]));
-      taken[at] = true;
-    }
-    for (std::size_t at = 0; at < entries_.size(); ++at) {
-      if (!taken[at]) result.push_back(std::move(entries_[at]));
-    }
-    return result;
-  }
-
- private:
-  // The set holds positions; it hashes and compares the names that stand there.
-  struct Hash {
-    using is_transparent = void;
-    const std::vector<ListedEntry>* entries;
-    std::size_t operator()(std::string_view name) const {
-      return absl::HashOf(absl::string_view(name.data(), name.size()));
-    }
-    std::size_t operator()(std::uint32_t at) const { return (*this)((*entries)[at].name); }
-  };
-  struct Equal {
-    using is_transparent = void;
-    const std::vector<ListedEntry>* entries;
-    bool operator()(std::uint32_t at, std::string_view name) const {
-      return (*entries)[at].name == name;
-    }
-    bool operator()(std::uint32_t a, std::uint32_t b) const { return a == b; }
-  };
-
-  std::vector<ListedEntry> entries_;
-  std::vector<std::uint32_t> lowest_;
-  absl::flat_hash_set<std::uint32_t, Hash, Equal> index_{0, Hash{&entries_}, Equal{&entries_}};
-  BranchIndex branch_ = 0;
-  bool lowest_branch_ = false;
-};
-
 }  // namespace
 
-Result<std::vector<ListedEntry>> OverlayDialect::List(const OpContext& caller,
-                                                      const UnionState& state,
-                                                      const UnionNode& dir) const {
+Result<MergedListing> OverlayDialect::List(const OpContext& caller, const UnionState& state,
+                                           const UnionNode& dir) const {
   const OpContext op = AsMounter(caller);
-  Merge merge;
-  merge.Expect(ExpectedEntries(op, state, dir));
+  ListingMerge merge(ExpectedEntries(op, state, dir));
   std::vector<std::string> markers;  // names that fuse-overlayfs markers of the branch hide
   std::vector<std::string> stray;
   std::vector<std::string> writable_strays;
@@ -141,17 +66,23 @@ Result<std::vector<ListedEntry>> OverlayDialect::List(const OpContext& caller,
         if (xattr_whiteouts && entry.type == FileType::kRegular) {
           merge.entry(*added).check_whiteout = true;
         }
-        if (entry.type == FileType::kCharDevice) devices.emplace_back(*added, entry.node);
+        if (entry.type != FileType::kCharDevice) return true;
+        if (entry.zero_device.has_value()) {
+          merge.entry(*added).whiteout = *entry.zero_device;
+        } else {
+          devices.emplace_back(*added, entry.node);
+        }
         return true;
       });
     }
     for (const auto& [position, node] : devices) {
-      ListedEntry& device = merge.entry(position);
-      device.whiteout = IsWhiteoutDevice(op, fs, hit.node, device.name, node);
+      merge.entry(position).whiteout =
+          IsWhiteoutDevice(op, fs, hit.node, merge.name(position), node);
     }
     fs.Close(*handle);
     if (!at.ok()) return at.error();
     // Markers come last: an object of the same layer wins.
+    if (!markers.empty()) merge.Begin(hit.branch, i + 1 == dir.hits.size());
     for (const std::string& name : markers) {
       const DirEntry hidden{.name = name, .node = {}, .type = FileType::kRegular, .ino = 0};
       const std::optional<std::size_t> added = merge.Add(hidden);
@@ -165,15 +96,13 @@ Result<std::vector<ListedEntry>> OverlayDialect::List(const OpContext& caller,
     markers.clear();
     stray.clear();
   }
-  std::vector<ListedEntry> entries = merge.Take();
+  MergedListing listing = std::move(merge).Take();
   // Markers beside an object of their name: only whoever empties the directory needs them.
-  for (std::string& name : writable_strays) {
-    ListedEntry& entry = entries.emplace_back();
-    entry.name = std::move(name);
-    entry.type = FileType::kRegular;
+  for (const std::string& name : writable_strays) {
+    ListedEntry& entry = listing.Append(name, FileType::kRegular, 0, 0);
     entry.whiteout = entry.dot_wh = true;
   }
-  return entries;
+  return listing;
 }
 
 bool OverlayDialect::ListsBranchDirectly(const UnionNode& dir) const {

@@ -193,21 +193,24 @@ Result<bool> OverlayDialect::LowerPositive(const OpContext& caller, const UnionS
   return false;
 }
 
-Result<std::vector<ListedEntry>> OverlayDialect::EmptyDirectoryWhiteouts(
+Result<std::vector<OverlayDialect::WhiteoutName>> OverlayDialect::EmptyDirectoryWhiteouts(
     const OpContext& op, const UnionState& state, const UnionNode& dir) const {
-  Result<std::vector<ListedEntry>> entries = List(op, state, dir);
-  if (!entries.ok()) return entries.error();
-  std::vector<ListedEntry> whiteouts;
-  for (ListedEntry& entry : *entries) {
+  Result<MergedListing> listing = List(op, state, dir);
+  if (!listing.ok()) return listing.error();
+  std::vector<WhiteoutName> whiteouts;
+  for (const ListedEntry& entry : listing->entries) {
     if (!entry.whiteout) return Errno::kNotEmpty;
-    if (entry.branch == 0 && dir.has_writable) whiteouts.push_back(std::move(entry));
+    if (entry.branch != 0 || !dir.has_writable) continue;
+    std::string name(entry.dot_wh ? kDotWh : "");
+    name += listing->name(entry);
+    whiteouts.push_back({std::move(name), entry.type});
   }
   return whiteouts;
 }
 
 Result<int> OverlayDialect::PlanClearEmpty(const OpContext& caller, const UnionState& state,
                                            const NamedNode& victim,
-                                           const std::vector<ListedEntry>& whiteouts,
+                                           const std::vector<WhiteoutName>& whiteouts,
                                            Plan& plan) const {
   const OpContext op = AsMounter(caller);
   const NodeId old_dir = victim.node->top().node;
@@ -241,11 +244,9 @@ Result<int> OverlayDialect::PlanClearEmpty(const OpContext& caller, const UnionS
   AddPublish(slot, {StepNode::WritableOf(victim.dir->id), std::string(victim.name)},
              RenameMode::kExchange, plan)
       .supplants = victim.node->id;
-  for (const ListedEntry& whiteout : whiteouts) {
+  for (const WhiteoutName& whiteout : whiteouts) {
     Step& remove = plan.Add(StepKind::kRemove, StepPhase::kCleanUp);
-    std::string name = whiteout.name;
-    if (whiteout.dot_wh) name.insert(0, kDotWh);
-    remove.place = {StepNode::Fixed(old_dir), std::move(name)};
+    remove.place = {StepNode::Fixed(old_dir), whiteout.name};
     remove.type = whiteout.type;
   }
   AddTempRemoval(slot, FileType::kDirectory, plan);
@@ -257,10 +258,10 @@ Result<void> OverlayDialect::PlanHide(const OpContext& op, const UnionState& sta
   const bool directory = victim.node->type == FileType::kDirectory;
   Result<bool> lower_positive = LowerPositive(op, state, victim);
   if (!lower_positive.ok()) return lower_positive.error();
-  std::vector<ListedEntry> whiteouts;
+  std::vector<WhiteoutName> whiteouts;
   const bool pure = victim.node->lower_count() == 0 && !victim.node->may_hold_whiteouts;
   if (directory && (*lower_positive || !pure)) {
-    Result<std::vector<ListedEntry>> listed = EmptyDirectoryWhiteouts(op, state, *victim.node);
+    Result<std::vector<WhiteoutName>> listed = EmptyDirectoryWhiteouts(op, state, *victim.node);
     if (!listed.ok()) return listed.error();
     whiteouts = *std::move(listed);
   }

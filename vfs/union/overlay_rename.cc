@@ -105,11 +105,11 @@ Result<void> OverlayDialect::PlanRename(const OpContext& op, const UnionState& s
   if (!can_move(*from.node)) return Errno::kXDev;
   if (exchange && !can_move(*to.node)) return Errno::kXDev;
 
-  std::vector<ListedEntry> whiteouts;
+  std::vector<WhiteoutName> whiteouts;
   if (!exchange && to.node != nullptr && IsDirectory(*to.node)) {
     const bool pure = to.node->lower_count() == 0 && !to.node->may_hold_whiteouts;
     if (!pure) {
-      Result<std::vector<ListedEntry>> listed = EmptyDirectoryWhiteouts(op, state, *to.node);
+      Result<std::vector<WhiteoutName>> listed = EmptyDirectoryWhiteouts(op, state, *to.node);
       if (!listed.ok()) return listed.error();
       whiteouts = *std::move(listed);
     }

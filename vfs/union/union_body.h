@@ -101,7 +101,8 @@ struct UnionFs::Body {
   Result<DirCookie> ReadDirect(const OpContext& op, UnionHandle& handle, DirCookie from,
                                absl::FunctionRef<bool(const DirEntry&)> visit);
   // Looks a listed name up as the kernel's readdir does, to learn its inode number or to drop it.
-  Result<void> CheckListed(const OpContext& op, UnionNode& dir, ListedEntry& entry);
+  Result<void> CheckListed(const OpContext& op, UnionNode& dir, const MergedListing& listing,
+                           ListedEntry& entry);
   Result<void> DropNeedlessImpure(const OpContext& op, UnionNode& dir);
 };
 

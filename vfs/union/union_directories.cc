@@ -31,9 +31,10 @@ Result<DirCookie> UnionFs::ReadDir(const OpContext& op, HandleId id, DirCookie f
   return next;
 }
 
-Result<void> UnionFs::Body::CheckListed(const OpContext& op, UnionNode& dir, ListedEntry& entry) {
+Result<void> UnionFs::Body::CheckListed(const OpContext& op, UnionNode& dir,
+                                        const MergedListing& listing, ListedEntry& entry) {
   entry.looked_up = true;
-  Result<NamedNode> named = FindName(op, {dir.id, entry.name});
+  Result<NamedNode> named = FindName(op, {dir.id, listing.name(entry)});
   if (!named.ok() || named->node == nullptr) {
     entry.whiteout = true;  // stale: not shown from now on
     if (!named.ok()) return named.error();
@@ -83,13 +84,13 @@ Result<DirCookie> UnionFs::Body::ReadMerged(const OpContext& op, UnionHandle& ha
         entry.check_whiteout || look_up_all || (look_up_writable && entry.branch == 0);
     if (check && !entry.looked_up) {
       listing->looked_up = true;
-      Result<void> checked = CheckListed(op, dir, entry);
+      Result<void> checked = CheckListed(op, dir, *listing, entry);
       // An error ends this read when it has given entries; the entry is dropped from the next on.
       if (!checked.ok() && !shown) return checked.error();
       if (!checked.ok()) return DirCookie{at + 2};
       if (entry.whiteout) continue;
     }
-    if (!visit({entry.name, NodeId{}, entry.type, entry.ino})) return DirCookie{at + 1};
+    if (!visit({listing->name(entry), NodeId{}, entry.type, entry.ino})) return DirCookie{at + 1};
     shown = true;
   }
   return kDirEnd;
@@ -99,21 +100,21 @@ Result<void> UnionFs::Body::DropNeedlessImpure(const OpContext& op, UnionNode& d
   // The kernel looks every entry up; the mark goes when no entry has another inode number than its
   // own (none was copied up).
   const Hit top = dir.top();
-  std::vector<ListedEntry> entries;
+  MergedListing own;
   Result<HandleId> real = state->fs(0).Open(AsMounter(op), top.node, {});
   if (!real.ok()) return real.error();
   Result<DirCookie> end =
       state->fs(0).ReadDir(AsMounter(op), *real, DirCookie{}, [&](const DirEntry& entry) {
-        entries.push_back({std::string(entry.name), entry.type, entry.ino, 0, false, false, false});
+        own.Append(entry.name, entry.type, entry.ino, 0);
         return true;
       });
   state->fs(0).Close(*real);
   if (!end.ok()) return end.error();
   bool needed = false;
-  for (ListedEntry& entry : entries) {
-    const std::uint64_t own = entry.ino;
-    if (Result<void> checked = CheckListed(op, dir, entry); !checked.ok()) return checked;
-    needed = needed || entry.ino != own;
+  for (ListedEntry& entry : own.entries) {
+    const std::uint64_t ino = entry.ino;
+    if (Result<void> checked = CheckListed(op, dir, own, entry); !checked.ok()) return checked;
+    needed = needed || entry.ino != ino;
   }
   if (needed) return {};
   Plan plan;

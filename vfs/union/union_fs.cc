@@ -238,7 +238,14 @@ Result<void> UnionFs::Body::Apply(const OpContext& op, const Plan& plan) {
   if (plan.steps.empty()) return {};
   ++changes;
   Application application(op, *state, plan, next_temporary);
-  return Run(op, plan, application);
+  Result<void> done = Run(op, plan, application);
+  if (done.ok()) return done;
+  // A directory that another took the place of before the plan failed has no name any more.
+  for (const Step& step : plan.steps) {
+    UnionNode* supplanted = step.supplants.value == 0 ? nullptr : state->nodes.Find(step.supplants);
+    if (supplanted != nullptr) EraseIfUnused(*supplanted);
+  }
+  return done;
 }
 
 Result<UnionNode*> UnionFs::Body::MakeNode(const OpContext& op, const NamedNode& place,

@@ -96,7 +96,7 @@ void UnionFs::Body::CountMissing(const OpContext& op, UnionNode& dir) {
   if (taken.too_big) return;
   taken.names.reserve(taken.listing->entries.size());
   for (const ListedEntry& entry : taken.listing->entries) {
-    taken.names.insert(DirectoryCache::Hash(entry.name));
+    taken.names.insert(DirectoryCache::Hash(taken.listing->name(entry)));
   }
   taken.has_names = true;
   state->directories.Charge(dir);
@@ -110,10 +110,9 @@ Result<std::shared_ptr<MergedListing>> UnionFs::Body::TakeListing(const OpContex
     return cache->listing;
   }
   const BranchStamp stamp = StampOf(op, dir);
-  Result<std::vector<ListedEntry>> entries = dialect->List(op, *state, dir);
-  if (!entries.ok()) return entries.error();
-  auto listing = std::make_shared<MergedListing>();
-  listing->entries = *std::move(entries);
+  Result<MergedListing> listed = dialect->List(op, *state, dir);
+  if (!listed.ok()) return listed.error();
+  auto listing = std::make_shared<MergedListing>(*std::move(listed));
   listing->version = dir.version;
   if (!state->cache_names || listing->entries.size() > DirectoryCaches::kMaxEntries) return listing;
   DirectoryCache& kept = state->directories.Of(dir);

@@ -18,28 +18,10 @@
 #include "absl/container/flat_hash_map.h"
 #include "lamina/fs/file_system.h"
 #include "vfs/union/directory_cache.h"
+#include "vfs/union/merged_listing.h"
 #include "vfs/union/resolution.h"
 
 namespace lamina {
-
-// One entry of a merged listing.
-struct ListedEntry {
-  std::string name;
-  FileType type{};
-  std::uint64_t ino = 0;
-  BranchIndex branch = 0;
-  bool whiteout = false;        // hides lower entries, or turned out stale; not shown
-  bool check_whiteout = false;  // may be an xattr whiteout: look it up before it is shown
-  bool looked_up = false;
-  bool dot_wh = false;  // a whiteout that is a file called .wh.NAME
-};
-
-// A merged listing, taken once and shared by the handles that read the same version.
-struct MergedListing {
-  std::vector<ListedEntry> entries;
-  std::uint64_t version = 0;
-  bool looked_up = false;  // an entry was: what it showed holds for the handles that are open
-};
 
 // Which branch object decides a node's identity.
 struct NodeKey {

@@ -109,6 +109,8 @@ struct DirEntry {
   NodeId node;  // 0: the file system would have to look it up
   FileType type{};
   std::uint64_t ino = 0;  // d_ino: what readdir reports, which need not be Stat::ino in a union
+  // Whether it is a character device 0:0, overlayfs' whiteout; nothing: has to be looked at.
+  std::optional<bool> zero_device = std::nullopt;
 };
 
 enum class Access : std::uint8_t { kPath, kRead, kWrite, kReadWrite };
