@@ -140,4 +140,8 @@ Result<void> ForwardingFileSystem::SyncAll(const OpContext& op) { return target_
 
 Result<FsSpace> ForwardingFileSystem::GetSpace(const OpContext& op) { return target_.GetSpace(op); }
 
+Result<void> ForwardingFileSystem::CheckAccess(const OpContext& op, NodeId node, unsigned wanted) {
+  return target_.CheckAccess(op, node, wanted);
+}
+
 }  // namespace lamina

@@ -58,8 +58,12 @@ bool IsLockedByReadOnly(FileType type) {
 
 Result<void> CheckAccess(const OpContext& op, FileSystem& fs, const Stat& stat, unsigned wanted) {
   wanted &= kMayRead | kMayWrite | kMayExecute;
-  if ((wanted & kMayWrite) != 0 && IsLockedByReadOnly(stat.type) && fs.limits().read_only) {
+  const FsLimits limits = fs.limits();
+  if ((wanted & kMayWrite) != 0 && IsLockedByReadOnly(stat.type) && limits.read_only) {
     return Errno::kRoFs;
+  }
+  if (limits.checks_access) {
+    if (Result<void> allowed = fs.CheckAccess(op, stat.node, wanted); !allowed.ok()) return allowed;
   }
   // Asked first although Linux asks it last: only the answer counts, and this one needs no ACL.
   if (CapabilitiesGrant(op.cred, stat, wanted)) return {};

@@ -216,10 +216,12 @@ Result<std::uint64_t> Process::CopyRange(Fd from_fd, std::uint64_t from_offset, 
     if (from_offset > kMaxOffset || to_offset > kMaxOffset) return Errno::kInval;
     Result<std::uint64_t> count = CheckCopy(op, *from, from_offset, *to, to_offset, length);
     if (!count.ok() || *count == 0) return count;
-    if (body_->fs.limits().clone) {
+    const FsLimits limits = body_->fs.limits();
+    if (limits.clone || !limits.copies_across) {
       Result<std::uint64_t> cloned =
           body_->fs.Clone(op, from->handle, from_offset, to->handle, to_offset, *count);
       if (cloned.ok() && *cloned > 0) return cloned;
+      if (!limits.copies_across && !cloned.ok() && cloned.error() == Errno::kXDev) return cloned;
     }
     std::uint64_t done = 0;
     while (done < *count) {

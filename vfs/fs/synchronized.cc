@@ -218,4 +218,15 @@ Result<FsSpace> SynchronizedFileSystem::GetSpace(const OpContext& op) {
   return target_.GetSpace(op);
 }
 
+Result<void> SynchronizedFileSystem::CheckAccess(const OpContext& op, NodeId node,
+                                                 unsigned wanted) {
+  const Lock lock(*this, Way::kWrite);
+  return target_.CheckAccess(op, node, wanted);
+}
+
+void SynchronizedFileSystem::Exclusively(absl::FunctionRef<void()> work) {
+  const Lock lock(*this, Way::kWrite);
+  work();
+}
+
 }  // namespace lamina

@@ -10,6 +10,9 @@
 namespace lamina {
 namespace {
 
+// What of a page tells that it is not one of zeros.
+constexpr std::size_t kStartBytes = 8;
+
 using internal::SmallPage;
 
 constexpr std::uint64_t kLastPage = PagedBytes::kMaxSizeBytes / kPageBytes;
@@ -50,12 +53,14 @@ PagedBytes::~PagedBytes() {
 
 PagedBytes::PagedBytes(PagedBytes&& other) noexcept
     : size_bytes_(std::exchange(other.size_bytes_, 0)),
+      zero_start_(std::exchange(other.zero_start_, false)),
       pages_(std::move(other.pages_)),
       small_page_(std::exchange(other.small_page_, nullptr)) {}
 
 PagedBytes& PagedBytes::operator=(PagedBytes&& other) noexcept {
   if (this == &other) return *this;
   size_bytes_ = std::exchange(other.size_bytes_, 0);
+  zero_start_ = std::exchange(other.zero_start_, false);
   pages_ = std::move(other.pages_);
   SmallPage* dropped = std::exchange(small_page_, std::exchange(other.small_page_, nullptr));
   if (dropped != nullptr) dropped->Release();
@@ -65,6 +70,7 @@ PagedBytes& PagedBytes::operator=(PagedBytes&& other) noexcept {
 PagedBytes PagedBytes::Clone() const {
   PagedBytes copy;
   copy.size_bytes_ = size_bytes_;
+  copy.zero_start_ = zero_start_;
   copy.pages_ = pages_.Clone();
   if (small_page_ != nullptr) copy.small_page_ = small_page_->Share();
   return copy;
@@ -129,9 +135,30 @@ void PagedBytes::Write(std::uint64_t offset, Bytes from) {
   size_bytes_ = std::max(size_bytes_, end);
 }
 
+void PagedBytes::NoteStart(Index page, std::size_t within, Bytes from, bool fresh) {
+  if (page == 0 || zero_start_) return;  // the first page is always looked at
+  if (within >= kStartBytes) {
+    zero_start_ = fresh;
+    return;
+  }
+  std::uint64_t start = 0;
+  std::memcpy(&start, from.data(), std::min(from.size(), kStartBytes));
+  zero_start_ = within > 0 || start == 0;
+}
+
+void PagedBytes::DropZeroPages() {
+  if (HasPage(0) && AllZeros(StoredBytes(0))) ErasePages(0, 0);
+  if (!zero_start_) return;
+  for (auto next = pages_.NextAtOrAfter(1); next.has_value();
+       next = pages_.NextAtOrAfter(next->key + 1)) {
+    if (AllZeros(StoredBytes(next->key))) ErasePages(next->key, next->key);
+  }
+}
+
 void PagedBytes::WriteInPage(Index page, std::size_t within, Bytes from) {
   if (page == 0 && WriteInSmallPage(within, from)) return;
   PageRef& slot = pages_.FindOrInsert(page);
+  NoteStart(page, within, from, !slot);
   if (slot && slot.exclusive()) [[likely]] {
     std::memcpy(slot.mutable_bytes() + within, from.data(), from.size());
     return;
@@ -190,6 +217,7 @@ void PagedBytes::ZeroInPage(Index page, std::size_t from, std::size_t to) {
   }
   PageRef* slot = pages_.FindForWrite(page);
   if (slot == nullptr) return;
+  zero_start_ = zero_start_ || from < kStartBytes;
   if (!slot->exclusive()) {
     PageRef copy = PageRef::New(PageFill::kUndefined);
     std::memcpy(copy.mutable_bytes(), slot->bytes(), kPageBytes);
@@ -244,6 +272,7 @@ void PagedBytes::Provision(std::uint64_t offset, std::uint64_t length) {
     const std::optional<Index> hole = pages_.NextAbsent(page);
     if (!hole.has_value() || *hole > last) return;
     page = *hole;
+    zero_start_ = true;
     pages_.Set(page, PageRef::New(PageFill::kZeros));
   }
 }
@@ -257,6 +286,7 @@ void PagedBytes::SharePages(std::uint64_t offset, const PagedBytes& source,
   if (length == 0) return;
   const std::uint64_t end = CheckedEnd(offset, length);
   PunchHole(offset, length);
+  zero_start_ = zero_start_ || source.zero_start_ || source.HasPage(0);
   const Index first = source_offset / kPageBytes;
   const Index last = (CheckedEnd(source_offset, length) - 1) / kPageBytes;
   if (first == 0 && source.small_page_ != nullptr) Write(offset, source.StoredBytes(0));

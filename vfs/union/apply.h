@@ -30,18 +30,30 @@ class Application {
   NodeId slot_node(int slot) const { return slots_[static_cast<std::size_t>(slot)].node; }
   // The slot's open handle, which the caller closes from now on.
   HandleId TakeHandle(int slot);
+  // Where a slot's temporary name is.
+  Place slot_place(int slot) const {
+    const Slot& made = slots_[static_cast<std::size_t>(slot)];
+    return {made.dir, made.temporary};
+  }
 
  private:
   struct Slot {
     NodeId node;
     HandleId handle;
-    std::string temporary;  // its name in the work directory
+    BranchIndex branch = 0;
+    NodeId dir;  // where its temporary name is
+    std::string temporary;
   };
   // How to take a finished prepare step back.
   struct Undo {
     const Step* step = nullptr;
     std::optional<std::string> old_value;
-    AttrChange old_attributes;
+  };
+  // The times of a directory before the transaction changed it.
+  struct OldTimes {
+    BranchIndex branch = 0;
+    NodeId dir;
+    Instant atime, mtime;
   };
 
   Result<void> RunStep(const Step& step);
@@ -52,12 +64,16 @@ class Application {
   Result<void> RenameStep(const OpContext& op, const Step& step);
   void TakeBack();
   void TakeBackOne(const Undo& undo);
+  // Directories outside the work directory that a prepare step is going to change.
+  void KeepTimes(const Step& step);
   void Committed(const Step& step);
 
-  Result<NodeId> Resolve(const StepNode& node) const;
-  Result<Place> ResolvePlace(const StepPlace& place) const;
+  Result<NodeId> Resolve(const StepNode& node, BranchIndex branch) const;
+  Result<Place> ResolvePlace(const StepPlace& place, BranchIndex branch) const;
   Slot& slot(const StepNode& node) { return slots_[static_cast<std::size_t>(node.slot)]; }
   std::string NextTemporary();
+  // A temporary name in `dir` for something called `name`: .wh..wh.NAME.HHHH
+  Result<std::string> NextBeside(FileSystem& fs, NodeId dir, std::string_view name);
 
   const OpContext caller_;
   const OpContext mounter_;
@@ -66,6 +82,7 @@ class Application {
   std::uint64_t& next_temporary_;
   std::vector<Slot> slots_;
   std::vector<Undo> undo_;
+  std::vector<OldTimes> times_;
 };
 
 }  // namespace lamina

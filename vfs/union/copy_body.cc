@@ -1,6 +1,7 @@
 #include "vfs/union/copy_body.h"
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "lamina/store/page.h"
@@ -10,6 +11,10 @@ namespace lamina {
 namespace {
 
 inline constexpr std::size_t kChunkBytes = 1 << 20;  // as the kernel's copy loop
+
+bool IsZero(Bytes bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+}
 
 // Bytes that lie in pages with data, below `length_bytes`.
 std::uint64_t DataBytes(const PagedBytes& content, std::uint64_t length_bytes) {
@@ -26,32 +31,49 @@ std::uint64_t DataBytes(const PagedBytes& content, std::uint64_t length_bytes) {
   return bytes;
 }
 
+// Writes `bytes` at `offset`. Blocks of zeros are left out when `drop_zeros`. The bytes written.
+Result<std::uint64_t> WriteAll(const OpContext& op, FileSystem& fs, HandleId target,
+                               std::uint64_t offset, Bytes bytes, bool drop_zeros) {
+  std::uint64_t moved = 0;
+  while (!bytes.empty()) {
+    const std::size_t block = std::min(kPageBytes - offset % kPageBytes, bytes.size());
+    std::size_t count = drop_zeros ? block : bytes.size();
+    if (!drop_zeros || !IsZero(bytes.first(block))) {
+      Result<std::size_t> put = fs.Write(op, target, offset, bytes.first(count));
+      if (!put.ok()) return put.error();
+      if (*put == 0) return Errno::kNoSpc;
+      count = *put;
+      moved += count;
+    }
+    offset += count;
+    bytes = bytes.subspan(count);
+  }
+  return moved;
+}
+
 Result<std::uint64_t> CopyRange(const OpContext& op, FileSystem& source_fs, HandleId source,
                                 FileSystem& target_fs, HandleId target, std::uint64_t begin,
-                                std::uint64_t end) {
+                                std::uint64_t end, bool drop_zeros) {
   std::vector<std::byte> chunk(std::min<std::uint64_t>(kChunkBytes, end - begin));
   std::uint64_t at = begin;
+  std::uint64_t moved = 0;
   while (at < end) {
     const std::size_t wanted = std::min<std::uint64_t>(chunk.size(), end - at);
     Result<std::size_t> got = source_fs.Read(op, source, at, MutableBytes(chunk).first(wanted));
     if (!got.ok()) return got.error();
-    if (*got == 0) return at - begin;  // shorter than the attributes say: the rest is a hole
-    std::size_t written = 0;
-    while (written < *got) {
-      Result<std::size_t> put =
-          target_fs.Write(op, target, at + written, Bytes(chunk).subspan(written, *got - written));
-      if (!put.ok()) return put.error();
-      if (*put == 0) return Errno::kNoSpc;
-      written += *put;
-    }
+    if (*got == 0) return moved;  // shorter than the attributes say: the rest is a hole
+    Result<std::uint64_t> put =
+        WriteAll(op, target_fs, target, at, Bytes(chunk).first(*got), drop_zeros);
+    if (!put.ok()) return put.error();
+    moved += *put;
     at += *got;
   }
-  return end - begin;
+  return moved;
 }
 
 Result<std::uint64_t> CopyByBytes(const OpContext& op, FileSystem& source_fs, HandleId source,
                                   FileSystem& target_fs, HandleId handle, NodeId target,
-                                  std::uint64_t length_bytes) {
+                                  std::uint64_t length_bytes, bool drop_zeros) {
   std::uint64_t copied = 0;
   std::uint64_t at = 0;
   while (at < length_bytes) {
@@ -61,7 +83,8 @@ Result<std::uint64_t> CopyByBytes(const OpContext& op, FileSystem& source_fs, Ha
     Result<std::uint64_t> hole = source_fs.Seek(op, source, *data, SeekKind::kHole);
     if (!hole.ok()) return hole.error();
     const std::uint64_t end = std::min(*hole, length_bytes);
-    Result<std::uint64_t> bytes = CopyRange(op, source_fs, source, target_fs, handle, *data, end);
+    Result<std::uint64_t> bytes =
+        CopyRange(op, source_fs, source, target_fs, handle, *data, end, drop_zeros);
     if (!bytes.ok()) return bytes.error();
     copied += *bytes;
     at = end;
@@ -77,13 +100,18 @@ Result<std::uint64_t> CopyByBytes(const OpContext& op, FileSystem& source_fs, Ha
 
 Result<std::uint64_t> CopyBody(const OpContext& op, FileSystem& source_fs, NodeId source,
                                FileSystem& target_fs, HandleId handle, NodeId target,
-                               std::uint64_t length_bytes) {
+                               std::uint64_t length_bytes, bool drop_zeros) {
   Result<HandleId> opened = source_fs.Open(op, source, {.access = Access::kRead});
   if (!opened.ok()) return opened.error();
   const auto copy = [&]() -> Result<std::uint64_t> {
     Result<std::shared_ptr<const PagedBytes>> content = source_fs.ShareContent(op, *opened);
     if (!content.ok() && content.error() != Errno::kOpNotSupp) return content.error();
     if (content.ok()) {
+      if (drop_zeros) {
+        PagedBytes dense = (*content)->Clone();
+        dense.DropZeroPages();
+        content = std::make_shared<const PagedBytes>(std::move(dense));
+      }
       const std::uint64_t bytes = DataBytes(**content, length_bytes);
       const bool resized = length_bytes != (*content)->size_bytes();
       Result<void> adopted = target_fs.AdoptContent(op, handle, *std::move(content));
@@ -94,7 +122,7 @@ Result<std::uint64_t> CopyBody(const OpContext& op, FileSystem& source_fs, NodeI
       }
       if (adopted.ok()) return bytes;
     }
-    return CopyByBytes(op, source_fs, *opened, target_fs, handle, target, length_bytes);
+    return CopyByBytes(op, source_fs, *opened, target_fs, handle, target, length_bytes, drop_zeros);
   };
   Result<std::uint64_t> copied = copy();
   source_fs.Close(*opened);

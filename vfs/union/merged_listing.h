@@ -66,6 +66,12 @@ class ListingMerge {
   void Begin(BranchIndex branch, bool lowest);
   // Where the new entry is; nothing when a branch above has the name.
   std::optional<std::size_t> Add(const DirEntry& entry);
+  std::size_t size() const { return listing_.entries.size(); }
+  // Where a name of the branches above is.
+  std::optional<std::size_t> Position(std::string_view name) {
+    const std::uint64_t at = Find(name);
+    return at == kNone ? std::nullopt : std::optional<std::size_t>(at);
+  }
   ListedEntry& entry(std::size_t at) { return listing_.entries[at]; }
   std::string_view name(std::size_t at) const { return listing_.name(listing_.entries[at]); }
   MergedListing Take() &&;

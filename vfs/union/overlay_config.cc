@@ -1,18 +1,12 @@
 // What the options of a mount come to (ovl_fs_params_verify in fs/overlayfs/params.c, the fallbacks
 // of ovl_lower_dir and ovl_get_layers in super.c).
-#include <atomic>
 #include <bit>
 
+#include "vfs/union/branch_tree.h"
 #include "vfs/union/overlay_dialect.h"
 
 namespace lamina {
 namespace {
-
-std::uint64_t NextDevice() {
-  // Union devices count from a number no leaf file system reaches.
-  static std::atomic<std::uint64_t> next{std::uint64_t{1} << 40U};
-  return next++;
-}
 
 void SettleRedirectAndMetacopy(const OverlayOptions& options, OverlayConfig& config) {
   config.redirect_create = options.redirect_dir == RedirectDir::kOn;
@@ -79,14 +73,14 @@ OverlayConfig MakeOverlayConfig(const OverlayMount& mount, const std::vector<Bra
       !config.index && !config.metacopy && !config.redirect_create && options.xino != XinoMode::kOn;
   config.kernel_quirks = options.kernel_quirks && !options.fuse_whiteouts;
   config.fuse_whiteouts = options.fuse_whiteouts;
-  config.device = NextDevice();
+  config.device = NextUnionDevice();
   SettleXino(mount, branches, config);
   for (std::size_t at = 0; at < branches.size(); ++at) {
     std::uint64_t device = 0;
     for (std::size_t i = 0; i < at; ++i) {
       if (branches[i].fs == branches[at].fs) device = config.pseudo_devices[i];
     }
-    config.pseudo_devices.push_back(device != 0 ? device : NextDevice());
+    config.pseudo_devices.push_back(device != 0 ? device : NextUnionDevice());
     if (branches[at].data_only) ++config.data_only_count;
   }
   return config;

@@ -186,8 +186,9 @@ Result<Hit> OverlayDialect::FindInDataBranches(const OpContext& op, const UnionS
   return error;
 }
 
-Result<void> OverlayDialect::PlanCopyUp(const OpContext& caller, const UnionState& state,
-                                        UnionNode& node, BodyNeed need, Plan& plan) const {
+Result<BranchIndex> OverlayDialect::PlanCopyUp(const OpContext& caller, const UnionState& state,
+                                               UnionNode& node, BodyNeed need, Plan& plan) const {
+  constexpr BranchIndex kUpper = 0;
   const OpContext op = AsMounter(caller);
   if (IsMetacopy(node)) {
     // Asked for before anything changes, whether or not this change copies it.
@@ -195,7 +196,7 @@ Result<void> OverlayDialect::PlanCopyUp(const OpContext& caller, const UnionStat
     if (!body.ok()) return body.error();
   }
   const bool whole = node.has_writable && !node.needs_link();
-  if (whole && !(need.data && node.metacopy)) return {};
+  if (whole && !(need.data && node.metacopy)) return kUpper;
   std::vector<UnionNode*> chain;  // bottom up
   for (UnionNode* at = &node; !at->has_writable || at->needs_link(); at = &state.node(at->parent)) {
     chain.push_back(at);
@@ -204,13 +205,15 @@ Result<void> OverlayDialect::PlanCopyUp(const OpContext& caller, const UnionStat
   for (auto at = chain.rbegin(); at != chain.rend(); ++at) {
     UnionNode& parent = state.node((*at)->parent);
     if (Result<void> planned = PlanCopyUpOne(op, state, **at, parent, need, plan); !planned.ok()) {
-      return planned;
+      return planned.error();
     }
   }
   if (node.has_writable && need.data && node.metacopy) {
-    return PlanBody(op, state, node, need, plan);
+    if (Result<void> planned = PlanBody(op, state, node, need, plan); !planned.ok()) {
+      return planned.error();
+    }
   }
-  return {};
+  return kUpper;
 }
 
 // The body of a file whose copy has only its attributes (ovl_copy_up_meta_inode_data).

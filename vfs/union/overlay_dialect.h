@@ -68,9 +68,6 @@ Result<NodeId> PrepareWork(const OpContext& op, FileSystem& fs, NodeId workdir);
 // bad entry; what the branches give.
 Result<NodeId> PrepareIndex(const OpContext& op, const OverlayDialect& dialect,
                             const UnionState& state, NodeId workdir);
-// Removes everything below `dir`.
-Result<void> EmptyDirectory(const OpContext& op, FileSystem& fs, NodeId dir);
-
 // A mark's value in a branch. Empty: no such mark.
 std::optional<std::string> ReadMark(const OpContext& op, FileSystem& fs, NodeId node,
                                     std::string_view key);
@@ -93,6 +90,7 @@ class OverlayDialect final : public Dialect {
 
   std::string_view name() const override { return "overlay"; }
   bool HasHandles() const override { return config_.nfs_export; }
+  bool Joins(const UnionNode& known, bool has_writable, const Hits& found) const override;
   Result<Resolution> Resolve(const OpContext& op, const UnionState& state, const UnionNode& dir,
                              std::string_view name) const override;
   Result<std::optional<NodeKey>> IdentityKey(const OpContext& op, const UnionState& state,
@@ -107,10 +105,15 @@ class OverlayDialect final : public Dialect {
   std::uint64_t ListedIno(BranchIndex branch, std::uint64_t ino) const override;
   void PlanPure(const UnionNode& dir, Plan& plan) const override;
   bool CopiesUpUnnamed() const override { return config_.kernel_quirks; }
+  bool CopiesUpAtOpen() const override { return true; }
   Result<Hit> FindBody(const OpContext& op, const UnionState& state,
                        const UnionNode& node) const override;
-  Result<void> PlanCopyUp(const OpContext& op, const UnionState& state, UnionNode& node,
-                          BodyNeed need, Plan& plan) const override;
+  Result<BranchIndex> PlanCopyUp(const OpContext& op, const UnionState& state, UnionNode& node,
+                                 BodyNeed need, Plan& plan) const override;
+  Result<BranchIndex> PlanUnnamed(const OpContext& op, const UnionState& state, UnionNode& dir,
+                                  Plan& plan) const override {
+    return PlanCopyUp(op, state, dir, {}, plan);
+  }
   Result<void> PlanCreate(const OpContext& op, const UnionState& state, const NamedNode& place,
                           const NewNode& node, Plan& plan) const override;
   Result<void> PlanLink(const OpContext& op, const UnionState& state, UnionNode& node,
@@ -120,6 +123,9 @@ class OverlayDialect final : public Dialect {
   Result<void> PlanRename(const OpContext& op, const UnionState& state, const NamedNode& from,
                           const NamedNode& to, RenameMode mode, Plan& plan) const override;
   bool SkipsSync() const override { return !config_.sync; }
+  Result<FsSpace> Space(const OpContext& op, const UnionState& state) const override {
+    return state.fs(0).GetSpace(op);
+  }
   std::string StoredXattr(std::string_view key) const override;
   std::optional<std::string> ShownXattr(std::string_view stored) const override;
   Result<NodeId> FindWhiteoutFile(const OpContext& op, const UnionState& state, BranchIndex branch,
@@ -127,6 +133,8 @@ class OverlayDialect final : public Dialect {
   std::uint32_t ReservedNameBytes() const override;
   void DescribeMarks(const OpContext& op, const UnionState& state, BranchFinding& finding,
                      NodeId node, const Stat& stat) const override;
+  std::uint32_t DirectoryLinks(const OpContext& op, const UnionState& state, const UnionNode& node,
+                               const Stat& stat) const override;
   Result<StatIdentity> Identity(const OpContext& op, const UnionState& state, const UnionNode& node,
                                 const Stat& stat) const override;
 

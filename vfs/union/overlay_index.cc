@@ -149,7 +149,8 @@ Result<std::uint32_t> OverlayDialect::PlanNlinkStart(const OpContext& caller,
     writable_nlink = stat->nlink + (node.needs_link() ? 1 : 0);
   }
   if (*needs && (!node.has_writable || node.needs_link())) {
-    if (Result<void> up = PlanCopyUp(caller, state, node, {}, plan); !up.ok()) return up.error();
+    if (Result<BranchIndex> up = PlanCopyUp(caller, state, node, {}, plan); !up.ok())
+      return up.error();
   }
   const bool indexed = node.indexed || (*needs && !node.has_writable);
   if (indexed && node.type != FileType::kDirectory) {

@@ -9,20 +9,6 @@
 namespace lamina {
 namespace {
 
-// As many as the directories' sizes tell (tmpfs and MemFs count 20 bytes an entry), up to a bound:
-// others count as they like.
-std::size_t ExpectedEntries(const OpContext& op, const UnionState& state, const UnionNode& dir) {
-  constexpr std::size_t kBytesPerEntry = 20;
-  constexpr std::size_t kAtMost = 4096;
-  std::size_t entries = 0;
-  for (const Hit& hit : dir.hits) {
-    Result<Stat> stat = state.fs(hit.branch).GetAttr(op, hit.node);
-    if (stat.ok()) entries += stat->size_bytes / kBytesPerEntry;
-    if (entries >= kAtMost) return kAtMost;
-  }
-  return entries;
-}
-
 bool IsWhiteoutDevice(const OpContext& op, FileSystem& fs, NodeId dir, std::string_view name,
                       NodeId node) {
   if (node.value == 0) {
@@ -194,6 +180,26 @@ Result<StatIdentity> OverlayDialect::Identity(const OpContext& op, const UnionSt
     identity.dev = config_.pseudo_devices[branch];
   }
   return identity;
+}
+
+// A node known under the same key must have the same objects, or two names claim one origin.
+bool OverlayDialect::Joins(const UnionNode& known, bool has_writable, const Hits& found) const {
+  const Hit* lower =
+      found.size() > (has_writable ? 1U : 0U) ? &found[has_writable ? 1 : 0] : nullptr;
+  if (known.type == FileType::kDirectory) {
+    if (lower == nullptr && known.lower_count() > 0) return false;
+    if (!has_writable && known.has_writable) return false;
+  }
+  if (lower != nullptr && known.lower_count() > 0 && known.first_lower()->node != lower->node) {
+    return false;
+  }
+  return !has_writable || (known.has_writable && known.top().node == found.front().node);
+}
+
+// Counting the subdirectories of a merged directory is not worth it, says the kernel.
+std::uint32_t OverlayDialect::DirectoryLinks(const OpContext&, const UnionState&,
+                                             const UnionNode& node, const Stat& stat) const {
+  return node.hits.size() > 1 ? 1 : stat.nlink;
 }
 
 }  // namespace lamina

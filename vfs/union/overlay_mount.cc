@@ -6,20 +6,11 @@
 #include "lamina/base/check.h"
 #include "lamina/union/overlay.h"
 #include "lamina/union/union_fs.h"
+#include "vfs/union/branch_tree.h"
 #include "vfs/union/overlay_dialect.h"
 
 namespace lamina {
 namespace {
-
-bool SameDirectory(const DirectoryRef& a, const DirectoryRef& b) {
-  return a.fs == b.fs && a.node == b.node;
-}
-
-// `inner` lies below `outer`.
-bool IsInside(const DirectoryRef& inner, const DirectoryRef& outer) {
-  return inner.fs == outer.fs && std::find(inner.ancestors.begin(), inner.ancestors.end(),
-                                           outer.node) != inner.ancestors.end();
-}
 
 bool Overlap(const DirectoryRef& a, const DirectoryRef& b) {
   return SameDirectory(a, b) || IsInside(a, b) || IsInside(b, a);

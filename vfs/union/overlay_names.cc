@@ -105,9 +105,8 @@ Result<void> OverlayDialect::PlanCreate(const OpContext& op, const UnionState& s
   if (config_.fuse_whiteouts && IsDotWhName(place.name)) return Errno::kInval;
   // A whiteout cannot be made from above.
   if (node.type == FileType::kCharDevice && node.rdev == 0) return Errno::kPerm;
-  if (Result<void> up = PlanCopyUp(op, state, *place.dir, {}, plan); !up.ok()) {
-    return up;
-  }
+  if (Result<BranchIndex> up = PlanCopyUp(op, state, *place.dir, {}, plan); !up.ok())
+    return up.error();
   const StepNode parent = StepNode::WritableOf(place.dir->id);
   const bool directory = node.type == FileType::kDirectory;
   const int slot = plan.NewSlot();
@@ -147,7 +146,8 @@ Result<void> OverlayDialect::PlanLink(const OpContext& op, const UnionState& sta
                                       HandleId unnamed, const NamedNode& place, Plan& plan) const {
   if (config_.fuse_whiteouts && IsDotWhName(place.name)) return Errno::kInval;
   for (UnionNode* each : {&node, place.dir}) {
-    if (Result<void> up = PlanCopyUp(op, state, *each, {}, plan); !up.ok()) return up;
+    if (Result<BranchIndex> up = PlanCopyUp(op, state, *each, {}, plan); !up.ok())
+      return up.error();
   }
   if (Result<std::uint32_t> counted = PlanNlinkStart(op, state, node, plan); !counted.ok()) {
     return counted.error();
@@ -265,7 +265,8 @@ Result<void> OverlayDialect::PlanHide(const OpContext& op, const UnionState& sta
     if (!listed.ok()) return listed.error();
     whiteouts = *std::move(listed);
   }
-  if (Result<void> up = PlanCopyUp(op, state, *victim.dir, {}, plan); !up.ok()) return up;
+  if (Result<BranchIndex> up = PlanCopyUp(op, state, *victim.dir, {}, plan); !up.ok())
+    return up.error();
   Result<std::uint32_t> writable_nlink = PlanNlinkStart(op, state, *victim.node, plan);
   if (!writable_nlink.ok()) return writable_nlink.error();
   plan.buries = directory && (*lower_positive || !whiteouts.empty());

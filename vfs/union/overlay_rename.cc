@@ -133,7 +133,8 @@ Result<void> OverlayDialect::PlanRename(const OpContext& op, const UnionState& s
   std::vector<UnionNode*> copied = {from.node, to.dir};
   if (exchange) copied.push_back(to.node);
   for (UnionNode* node : copied) {
-    if (Result<void> up = PlanCopyUp(op, state, *node, {}, plan); !up.ok()) return up;
+    if (Result<BranchIndex> up = PlanCopyUp(op, state, *node, {}, plan); !up.ok())
+      return up.error();
   }
   std::uint32_t victim_nlink = 0;
   if (!exchange && to.node != nullptr) {

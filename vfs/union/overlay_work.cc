@@ -4,26 +4,12 @@
 #include <utility>
 #include <vector>
 
+#include "vfs/union/branch_tree.h"
 #include "vfs/union/overlay_dialect.h"
 
 namespace lamina {
 
 namespace {
-
-using Entry = std::pair<std::string, FileType>;
-
-Result<std::vector<Entry>> ReadEntries(const OpContext& op, FileSystem& fs, NodeId dir) {
-  Result<HandleId> handle = fs.Open(op, dir, {});
-  if (!handle.ok()) return handle.error();
-  std::vector<Entry> entries;
-  Result<DirCookie> end = fs.ReadDir(op, *handle, DirCookie{}, [&](const DirEntry& entry) {
-    entries.emplace_back(std::string(entry.name), entry.type);
-    return true;
-  });
-  fs.Close(*handle);
-  if (!end.ok()) return end.error();
-  return entries;
-}
 
 // Removes an entry, and what is below it.
 Result<void> RemoveEntry(const OpContext& op, FileSystem& fs, NodeId dir, std::string_view name,
@@ -35,41 +21,6 @@ Result<void> RemoveEntry(const OpContext& op, FileSystem& fs, NodeId dir, std::s
 }
 
 }  // namespace
-
-// The depth of what a crash left is bounded by what a mount makes;
-// a hostile work directory may be deeper, so the loop keeps its own stack.
-Result<void> EmptyDirectory(const OpContext& op, FileSystem& fs, NodeId dir) {
-  struct Level {
-    NodeId node;
-    std::string name;  // in the level above
-  };
-  std::vector<Level> stack = {{dir, ""}};
-  while (!stack.empty()) {
-    const NodeId here = stack.back().node;
-    Result<std::vector<Entry>> entries = ReadEntries(op, fs, here);
-    if (!entries.ok()) return entries.error();
-    bool descended = false;
-    for (const auto& [name, type] : *entries) {
-      Result<void> removed = fs.Remove(op, {here, name}, type);
-      if (removed.ok()) continue;
-      if (removed.error() != Errno::kNotEmpty) return removed;
-      Result<NodeId> child = fs.Lookup(op, {here, name});
-      if (!child.ok()) return child.error();
-      stack.push_back({*child, name});
-      descended = true;
-      break;
-    }
-    if (descended) continue;
-    const Level done = stack.back();
-    stack.pop_back();
-    if (stack.empty()) return {};
-    if (Result<void> removed = fs.Remove(op, {stack.back().node, done.name}, FileType::kDirectory);
-        !removed.ok()) {
-      return removed;
-    }
-  }
-  return {};
-}
 
 // work/ inside the work directory: made anew, mode 0. Errors: kInval left by a volatile mount.
 Result<NodeId> PrepareWork(const OpContext& op, FileSystem& fs, NodeId workdir) {
@@ -170,7 +121,7 @@ Result<void> CleanIndex(const OpContext& op, const OverlayDialect& dialect, cons
                         NodeId index) {
   const OverlayConfig& config = dialect.config();
   FileSystem& fs = state.fs(0);
-  Result<std::vector<Entry>> entries = ReadEntries(op, fs, index);
+  Result<std::vector<NamedEntry>> entries = ReadEntries(op, fs, index);
   if (!entries.ok()) return entries.error();
   for (const auto& [name, type] : *entries) {
     Result<NodeId> node = fs.Lookup(op, {index, name});

@@ -38,8 +38,8 @@ std::string_view StepKindName(StepKind kind);
 
 enum class StepPhase : std::uint8_t { kPrepare, kCommit, kCleanUp };
 
-// What a step works on: a node known now, the writable object a union node has when the step runs,
-// or a node that an earlier step of the plan makes.
+// What a step works on: a node known now, the object a union node has in the step's branch when the
+// step runs, or a node that an earlier step of the plan makes.
 struct StepNode {
   enum class Kind : std::uint8_t { kNone, kFixed, kWritableOf, kSlot };
   Kind kind = Kind::kNone;
@@ -66,7 +66,9 @@ struct Step {
   bool best_effort = false;  // a failure is ignored
   StepNode node;
   StepPlace place;
-  StepPlace to;  // kRename
+  StepPlace to;  // kRename; a slot: a temporary name beside `place`
+  bool beside =
+      false;  // kCreateTemp: under a temporary name in place.dir, not in the work directory
   RenameMode rename_mode = RenameMode::kReplace;
   FileType type = FileType::kRegular;  // of what is made or removed
   std::uint16_t mode = 0;
@@ -76,14 +78,21 @@ struct Step {
   std::string key;
   std::string value;
   int handle_slot = -1;  // kSetXattr: the value is the handle of that slot's object
+  int number_slot = -1;  // kLinkNode: the new name ends with the inode number of that slot's object
   XattrMode xattr_mode = XattrMode::kSet;
   BranchIndex source_branch = 0;  // kCopyData
   NodeId source;
   std::uint64_t length_bytes = 0;  // kCopyData: how much of the source at most
+  bool drops_zeros = false;        // kCopyData: pages of zeros become holes
   int result_slot = -1;            // where the made node is remembered
   OpenFlags open_flags;            // kCreateUnnamed
   HandleId handle;                 // kLinkUnnamed of a file the union holds open; 0: the slot's
-  NodeId copied_up;                // union node that this commit moves to the writable branch
+  bool reversible = false;         // kRename: taken back when a later step fails
+  NodeId copied_up;                // union node that has an object in the branch from now on
+  int made_slot = -1;              // … the object of that slot; else the one of `node`
+  bool sheds_lower = false;        // … and no other
+  bool elsewhere = false;          // … under a name that is not the one in use
+  bool rekeys = false;             // … by which it is found from now on
   bool metacopy = false;           // … without its body
   bool indexed = false;            // … under its name in the index
   NodeId supplants;                // union node whose name means another object from now on
@@ -92,15 +101,29 @@ struct Step {
   NodeId redirects;                // union node whose redirect this mark is
 };
 
+// A directory that is only one branch's after it moved.
+struct MovedDirectory {
+  NodeId node;
+  BranchIndex branch = 0;
+  bool opaque = false;
+};
+
 struct Plan {
   Plan() { steps.reserve(kUsualSteps); }
 
   static constexpr std::size_t kUsualSteps = 2;
   std::vector<Step> steps;
   int slots = 0;
-  int made = -1;             // the slot of the object the call is about
-  bool buries = false;       // the directory it removes ends in the work directory
-  bool made_opaque = false;  // it bears the opaque mark
+  int made = -1;  // the slot of the object the call is about
+  BranchIndex made_branch = 0;
+  bool buries = false;           // the directory it removes ends in the work directory
+  bool made_opaque = false;      // it bears the opaque mark
+  std::string_view reason = {};  // why that branch; static text
+  std::optional<std::int64_t> turn = std::nullopt;  // where a round robin is afterwards
+  int left_for_later = -1;  // the slot of a directory that stands aside to be emptied
+  BranchIndex left_branch = 0;
+  std::vector<MovedDirectory> moved;
+  BranchIndex renews_base = kNoBranch;  // its base file of whiteouts has all the links it can
   // The call fails with this after its steps: what the kernel finds out too late to have done
   // nothing.
   std::optional<Errno> refusal;

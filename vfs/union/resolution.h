@@ -30,21 +30,24 @@ struct Resolution {
     kMerged,  // a directory shown from several branches
   };
   Kind kind = Kind::kAbsent;
-  Hits hits;                          // topmost first
-  bool whiteout_in_writable = false;  // the writable branch itself holds the whiteout
-  bool opaque = false;                // the topmost directory is opaque
-  bool xattr_whiteouts = false;       // a directory that may hold xattr whiteouts (opaque=x)
-  bool impure = false;                // the writable directory bears the impure mark
-  bool may_hold_whiteouts = false;    // its listing must be filtered
-  bool digest = false;                // the topmost metacopy mark holds a digest
-  bool indexed = false;               // an index entry ties the copy to its lower object
-  bool needs_link = false;            // the copy was found through the index: no name here yet
-  std::uint32_t nlink = 0;            // names in the union, where an index keeps count
-  std::uint32_t lower_nlink = 0;      // of the first lower object; 0: not looked at
-  std::string data_redirect;          // the body's path in the data-only branches
-  bool origin_missing = false;        // a merged writable directory without origin mark: repair it
-  bool metacopy = false;              // the writable file holds attributes only
-  std::string redirect;               // of the writable object
+  Hits hits;                                // topmost first
+  bool whiteout_in_writable = false;        // the writable branch itself holds the whiteout
+  bool opaque = false;                      // the topmost directory is opaque
+  BranchIndex opaque_branch = kNoBranch;    // where a mark ends the search below the directory
+  BranchIndex whiteout_branch = kNoBranch;  // whose whiteout ended the search for the name
+  bool xattr_whiteouts = false;             // a directory that may hold xattr whiteouts (opaque=x)
+  bool impure = false;                      // the writable directory bears the impure mark
+  bool may_hold_whiteouts = false;          // its listing must be filtered
+  bool digest = false;                      // the topmost metacopy mark holds a digest
+  bool indexed = false;                     // an index entry ties the copy to its lower object
+  bool needs_link = false;        // the copy was found through the index: no name here yet
+  std::uint32_t nlink = 0;        // names in the union, where it keeps count
+  bool counts_names = false;      // … and shows that, not the branch's count
+  std::uint32_t lower_nlink = 0;  // of the first lower object; 0: not looked at
+  std::string data_redirect;      // the body's path in the data-only branches
+  bool origin_missing = false;    // a merged writable directory without origin mark: repair it
+  bool metacopy = false;          // the writable file holds attributes only
+  std::string redirect;           // of the writable object
 };
 
 }  // namespace lamina

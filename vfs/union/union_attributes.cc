@@ -29,12 +29,11 @@ Result<Stat> UnionFs::GetAttr(const OpContext& op, NodeId id) {
   stat->node = id;
   stat->ino = identity->ino;
   stat->dev = identity->dev;
-  // Counting the subdirectories of a merged directory is not worth it, says the kernel.
   if (node.type == FileType::kDirectory) {
-    if (node.hits.size() > 1) stat->nlink = 1;
+    stat->nlink = body_->dialect->DirectoryLinks(op, state, node, *stat);
     return stat;
   }
-  if (node.indexed) stat->nlink = node.nlink;
+  if (node.indexed || node.counts_names) stat->nlink = node.nlink;
   const Hit* data = node.type == FileType::kRegular ? node.body() : &node.top();
   if (data == nullptr) {
     // A body that was not looked up yet is guessed to be as long as the file says.
@@ -57,15 +56,12 @@ Result<void> UnionFs::SetAttr(const OpContext& op, NodeId id, const AttrChange& 
     return node.type == FileType::kDirectory ? Errno::kIsDir : Errno::kInval;
   }
   Plan plan;
-  if (Result<void> planned =
-          body_->PlanWrite(op, node,
-                           {.data = change.size_bytes.has_value(),
-                            .limit_bytes = change.size_bytes.value_or(~std::uint64_t{0})},
-                           plan);
-      !planned.ok()) {
-    return planned;
-  }
+  const BodyNeed need{.data = change.size_bytes.has_value(),
+                      .limit_bytes = change.size_bytes.value_or(~std::uint64_t{0})};
+  Result<BranchIndex> branch = body_->PlanWrite(op, node, need, plan);
+  if (!branch.ok()) return branch.error();
   Step& step = plan.Add(StepKind::kSetAttr, StepPhase::kCommit);
+  step.branch = *branch;
   step.node = StepNode::WritableOf(id);
   step.change = change;
   if (change.size_bytes.has_value() && (!node.has_writable || node.metacopy) &&
@@ -79,11 +75,18 @@ Result<void> UnionFs::SetAttr(const OpContext& op, NodeId id, const AttrChange& 
   return body_->Apply(op, plan);
 }
 
-Result<void> UnionFs::Body::PlanWrite(const OpContext& op, UnionNode& node, BodyNeed need,
-                                      Plan& plan) const {
-  if (node.has_writable && !node.needs_link() && !node.metacopy) return {};
+Result<BranchIndex> UnionFs::Body::PlanWrite(const OpContext& op, UnionNode& node, BodyNeed need,
+                                             Plan& plan) const {
+  if (node.has_writable && !node.needs_link() && !node.metacopy) return node.top().branch;
   if (node.dead && !node.has_writable && !dialect->CopiesUpUnnamed()) return Errno::kStale;
   return dialect->PlanCopyUp(op, *state, node, need, plan);
+}
+
+Result<BranchIndex> UnionFs::Body::PlanXattr(const OpContext& op, UnionNode& node,
+                                             Plan& plan) const {
+  // The kernel's overlay does not make the name of an indexed file for it.
+  if (node.has_writable && !dialect->LinksUpAtUse()) return node.top().branch;
+  return PlanWrite(op, node, {}, plan);
 }
 
 Result<Hit> UnionFs::Body::FindBody(const OpContext& op, UnionNode& node) const {
@@ -139,11 +142,10 @@ Result<void> UnionFs::SetXattr(const OpContext& op, NodeId id, std::string_view 
   if (Result<void> allowed = CheckXattrKey(key, node.type); !allowed.ok()) return allowed;
   if (!key.empty() && body_->dialect->StoredXattr(key).empty()) return Errno::kInval;
   Plan plan;
-  if (!node.has_writable) {
-    Result<void> planned = body_->PlanWrite(op, node, {}, plan);
-    if (!planned.ok()) return planned;
-  }
+  Result<BranchIndex> branch = body_->PlanXattr(op, node, plan);
+  if (!branch.ok()) return branch.error();
   Step& step = plan.Add(StepKind::kSetXattr, StepPhase::kCommit);
+  step.branch = *branch;
   step.node = StepNode::WritableOf(id);
   step.key = body_->dialect->StoredXattr(key);
   step.value = std::string(value);
@@ -166,11 +168,10 @@ Result<void> UnionFs::RemoveXattr(const OpContext& op, NodeId id, std::string_vi
     if (!there.ok()) return there.error();
   }
   Plan plan;
-  if (!node.has_writable) {
-    Result<void> planned = body_->PlanWrite(op, node, {}, plan);
-    if (!planned.ok()) return planned;
-  }
+  Result<BranchIndex> branch = body_->PlanXattr(op, node, plan);
+  if (!branch.ok()) return branch.error();
   Step& step = plan.Add(StepKind::kDropXattr, StepPhase::kCommit);
+  step.branch = *branch;
   step.node = StepNode::WritableOf(id);
   step.key = body_->dialect->StoredXattr(key);
   step.as_mounter = false;

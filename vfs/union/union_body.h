@@ -21,7 +21,8 @@ struct UnionHandle {
   NodeId dir;  // the name it was opened by
   std::string name;
   OpenFlags flags;
-  FileSystem* fs = nullptr;  // of the branch file behind it
+  BranchIndex branch = 0;  // of the branch file behind it
+  FileSystem* fs = nullptr;
   HandleId real;
   std::uint64_t copy_ups = 0;  // of the node when `real` was opened
   bool direct = false;         // a directory whose only branch is passed through
@@ -67,14 +68,21 @@ struct UnionFs::Body {
   // The name is gone from the union; the node goes too unless something keeps it.
   void ForgetName(const OpContext& op, const NamedNode& named);
   void EraseIfUnused(UnionNode& node);
+  // Branches may have been changed directly: what is known of a cached name still holds. If not,
+  // the name is forgotten.
+  bool StillHolds(const OpContext& op, const NamedNode& named);
+  void NoticeEdits();
+  void SeeOwnChanges();
 
   // ── Changes ──
   Result<void> CheckWritable() const {
     return state->read_only ? Result<void>(Errno::kRoFs) : Result<void>();
   }
-  // The copy-up a change of `node` needs. kStale for a lower-only node that lost its name, unless
-  // the dialect imitates the kernel.
-  Result<void> PlanWrite(const OpContext& op, UnionNode& node, BodyNeed need, Plan& plan) const;
+  // The copy-up a change of `node` needs, and the branch where it is changed then. kStale for a
+  // lower-only node that lost its name, unless the dialect imitates the kernel.
+  Result<BranchIndex> PlanWrite(const OpContext& op, UnionNode& node, BodyNeed need,
+                                Plan& plan) const;
+  Result<BranchIndex> PlanXattr(const OpContext& op, UnionNode& node, Plan& plan) const;
   // The branch file that a regular file's body is in.
   Result<Hit> FindBody(const OpContext& op, UnionNode& node) const;
   Result<void> Apply(const OpContext& op, const Plan& plan);
@@ -96,6 +104,11 @@ struct UnionFs::Body {
   bool IsParentOfOpen(const UnionNode& dir) const;
   // The handle, with a branch file that follows a copy-up made since.
   Result<UnionHandle*> FindFile(const OpContext& op, HandleId id);
+  // The same for a call that changes the file, which is copied up first where that is not done at
+  // open. Errors also: those of a copy-up.
+  Result<UnionHandle*> FindFileToWrite(const OpContext& op, HandleId id);
+  // The copy-up, or the name in the writable branch, that a use of the open file needs.
+  Result<void> CopyUpForUse(const OpContext& op, UnionHandle& handle, BodyNeed need);
   Result<DirCookie> ReadMerged(const OpContext& op, UnionHandle& handle, DirCookie from,
                                absl::FunctionRef<bool(const DirEntry&)> visit);
   Result<DirCookie> ReadDirect(const OpContext& op, UnionHandle& handle, DirCookie from,

@@ -8,6 +8,20 @@
 
 namespace lamina {
 
+// As many as the directories' sizes tell (tmpfs and MemFs count 20 bytes an entry), up to a bound:
+// others count as they like.
+std::size_t ExpectedEntries(const OpContext& op, const UnionState& state, const UnionNode& dir) {
+  constexpr std::size_t kBytesPerEntry = 20;
+  constexpr std::size_t kAtMost = 4096;
+  std::size_t entries = 0;
+  for (const Hit& hit : dir.hits) {
+    Result<Stat> stat = state.fs(hit.branch).GetAttr(op, hit.node);
+    if (stat.ok()) entries += stat->size_bytes / kBytesPerEntry;
+    if (entries >= kAtMost) return kAtMost;
+  }
+  return entries;
+}
+
 Result<DirCookie> UnionFs::ReadDir(const OpContext& op, HandleId id, DirCookie from,
                                    absl::FunctionRef<bool(const DirEntry&)> visit) {
   Result<UnionHandle*> found = body_->FindHandle(id);

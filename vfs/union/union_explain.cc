@@ -175,7 +175,7 @@ Result<std::vector<PlannedStep>> UnionFs::PlanOfCopyUp(const OpContext& op, Node
   Result<UnionNode*> node = body_->FindNode(id);
   if (!node.ok()) return node.error();
   Plan plan;
-  if (Result<void> planned = body_->PlanWrite(op, **node, need, plan); !planned.ok()) {
+  if (Result<BranchIndex> planned = body_->PlanWrite(op, **node, need, plan); !planned.ok()) {
     return planned.error();
   }
   return Describe(plan);

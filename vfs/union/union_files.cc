@@ -8,6 +8,14 @@
 
 namespace lamina {
 
+namespace {
+
+bool Writes(const OpenFlags& flags) {
+  return flags.access == Access::kWrite || flags.access == Access::kReadWrite;
+}
+
+}  // namespace
+
 HandleId UnionFs::Body::NewHandle(UnionNode& node, UnionHandle::Kind kind, OpenFlags flags,
                                   FileSystem* fs, HandleId real) {
   std::uint32_t index = 0;
@@ -88,20 +96,51 @@ Result<UnionHandle*> UnionFs::Body::FindFile(const OpContext& op, HandleId id) {
     source = *body;
   }
   FileSystem& fs = state->fs(source.branch);
+  if (!state->writable(source.branch)) flags = OpenFlags{.access = Access::kRead};
   Result<HandleId> real = fs.Open(AsMounter(op), source.node, flags);
   if (!real.ok()) return real.error();
   handle.fs->Close(handle.real);
+  handle.branch = source.branch;
   handle.fs = &fs;
   handle.real = *real;
   handle.copy_ups = handle.node->copy_ups;
   return &handle;
 }
 
+Result<void> UnionFs::Body::CopyUpForUse(const OpContext& op, UnionHandle& handle, BodyNeed need) {
+  UnionNode& node = *handle.node;
+  if (node.has_writable && !node.needs_link()) return {};
+  if (node.aliased) {
+    node.parent = handle.dir;
+    node.name = handle.name;
+    const CachedName* cached = state->names.Find(node.parent, node.name);
+    node.name_in_writable = cached == nullptr || cached->in_writable;
+    if (node.has_writable && !node.needs_link()) return {};
+  }
+  Plan plan;
+  Result<BranchIndex> planned = PlanWrite(op, node, need, plan);
+  if (!planned.ok()) return planned.error();
+  return Apply(op, plan);
+}
+
+Result<UnionHandle*> UnionFs::Body::FindFileToWrite(const OpContext& op, HandleId id) {
+  if (dialect->CopiesUpAtOpen()) return FindFile(op, id);
+  if (state->follows_edits) NoticeEdits();
+  Result<UnionHandle*> handle = FindHandle(id);
+  if (!handle.ok()) return handle;
+  const bool file = (*handle)->kind == UnionHandle::Kind::kFile;
+  if (file && Writes((*handle)->flags) && (*handle)->node->type == FileType::kRegular) {
+    Result<void> up = CopyUpForUse(op, **handle, {.data = true});
+    if (!up.ok()) return up.error();
+  }
+  return FindFile(op, id);
+}
+
 Result<HandleId> UnionFs::Open(const OpContext& op, NodeId id, OpenFlags flags) {
   Result<UnionNode*> found = body_->FindNode(id);
   if (!found.ok()) return found.error();
   UnionNode& node = **found;
-  const bool writes = flags.access == Access::kWrite || flags.access == Access::kReadWrite;
+  const bool writes = Writes(flags);
   UnionHandle::Kind kind = UnionHandle::Kind::kFile;
   if (flags.access == Access::kPath) {
     kind = UnionHandle::Kind::kPath;
@@ -110,19 +149,28 @@ Result<HandleId> UnionFs::Open(const OpContext& op, NodeId id, OpenFlags flags) 
     kind = UnionHandle::Kind::kDirectory;
   } else if (node.type == FileType::kRegular && (writes || flags.truncate)) {
     if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable.error();
+  }
+  const bool changes = kind == UnionHandle::Kind::kFile && node.type == FileType::kRegular &&
+                       (flags.truncate || (writes && body_->dialect->CopiesUpAtOpen()));
+  if (changes) {
     Plan plan;
     BodyNeed need{.data = true};
     if (flags.truncate) need.limit_bytes = 0;
-    if (Result<void> planned = body_->PlanWrite(op, node, need, plan); !planned.ok()) {
-      return planned.error();
-    }
+    Result<BranchIndex> branch = body_->PlanWrite(op, node, need, plan);
+    if (!branch.ok()) return branch.error();
     if (flags.truncate) {
       Step& truncate = plan.Add(StepKind::kSetAttr, StepPhase::kCommit);
+      truncate.branch = *branch;
       truncate.node = StepNode::WritableOf(id);
       truncate.change.size_bytes = 0;
       truncate.change.mtime = op.now;  // also of a file that is empty already
       truncate.as_mounter = false;
     }
+    if (Result<void> done = body_->Apply(op, plan); !done.ok()) return done.error();
+  } else if (kind != UnionHandle::Kind::kPath) {
+    Plan plan;
+    Result<void> planned = body_->dialect->PlanOpen(op, *body_->state, node, plan);
+    if (!planned.ok()) return planned.error();
     if (Result<void> done = body_->Apply(op, plan); !done.ok()) return done.error();
   }
   OpenFlags real_flags = flags;
@@ -134,17 +182,23 @@ Result<HandleId> UnionFs::Open(const OpContext& op, NodeId id, OpenFlags flags) 
     source = *body;
   }
   FileSystem& fs = body_->state->fs(source.branch);
+  // Not copied up yet: what writes comes later.
+  if (writes && node.type == FileType::kRegular && !body_->state->writable(source.branch)) {
+    real_flags = OpenFlags{.access = Access::kRead};
+  }
   Result<HandleId> real = fs.Open(AsMounter(op), source.node, real_flags);
   if (!real.ok()) return real.error();
   const HandleId handle = body_->NewHandle(node, kind, flags, &fs, *real);
-  if (node.has_writable && source.branch != 0 && node.writable_pin.value == 0) {
+  UnionHandle& opened = **body_->FindHandle(handle);
+  opened.branch = source.branch;
+  if (node.has_writable && source.branch != node.top().branch && node.pin.value == 0) {
     // The copy holds attributes only: keep it too, even if its name goes.
-    Result<HandleId> pin =
-        body_->state->fs(0).Open(AsMounter(op), node.top().node, {.access = Access::kPath});
-    if (pin.ok()) node.writable_pin = *pin;
+    FileSystem& top = body_->state->fs(node.top().branch);
+    Result<HandleId> pin = top.Open(AsMounter(op), node.top().node, {.access = Access::kPath});
+    if (pin.ok()) node.Pin(top, *pin);
   }
   if (kind == UnionHandle::Kind::kDirectory) {
-    (*body_->FindHandle(handle))->direct = body_->dialect->ListsBranchDirectly(node);
+    opened.direct = body_->dialect->ListsBranchDirectly(node);
   }
   return handle;
 }
@@ -161,9 +215,7 @@ void UnionFs::Close(HandleId id) {
   handle.listing.reset();
   body_->free_handles.push_back(static_cast<std::uint32_t>((id.value & 0xffffffffU) - 1));
   if (--node.handles > 0) return;
-  if (node.writable_pin.value != 0) {
-    body_->state->fs(0).Close(std::exchange(node.writable_pin, HandleId{}));
-  }
+  node.Unpin();
   UnionNode* parent = body_->state->nodes.Find(node.parent);
   body_->EraseIfUnused(node);
   if (parent != nullptr) body_->EraseIfUnused(*parent);
@@ -173,21 +225,28 @@ Result<std::size_t> UnionFs::Read(const OpContext& op, HandleId id, std::uint64_
                                   MutableBytes into) {
   Result<UnionHandle*> handle = body_->FindFile(op, id);
   if (!handle.ok()) return handle.error();
+  if (body_->dialect->LinksUpAtUse() && (*handle)->node->needs_link()) {
+    if (Result<void> up = body_->CopyUpForUse(op, **handle, {}); !up.ok()) return up.error();
+  }
   return (*handle)->fs->Read(op, (*handle)->real, offset, into);
 }
 
 Result<std::size_t> UnionFs::Write(const OpContext& op, HandleId id, std::uint64_t offset,
                                    Bytes from) {
-  Result<UnionHandle*> handle = body_->FindFile(op, id);
+  Result<UnionHandle*> handle = body_->FindFileToWrite(op, id);
   if (!handle.ok()) return handle.error();
-  return (*handle)->fs->Write(op, (*handle)->real, offset, from);
+  Result<std::size_t> written = (*handle)->fs->Write(op, (*handle)->real, offset, from);
+  body_->SeeOwnChanges();
+  return written;
 }
 
 Result<void> UnionFs::Allocate(const OpContext& op, HandleId id, std::uint64_t offset,
                                std::uint64_t length, AllocateMode mode) {
-  Result<UnionHandle*> handle = body_->FindFile(op, id);
+  Result<UnionHandle*> handle = body_->FindFileToWrite(op, id);
   if (!handle.ok()) return handle.error();
-  return (*handle)->fs->Allocate(op, (*handle)->real, offset, length, mode);
+  Result<void> done = (*handle)->fs->Allocate(op, (*handle)->real, offset, length, mode);
+  body_->SeeOwnChanges();
+  return done;
 }
 
 Result<std::uint64_t> UnionFs::Seek(const OpContext& op, HandleId id, std::uint64_t offset,
@@ -200,12 +259,15 @@ Result<std::uint64_t> UnionFs::Seek(const OpContext& op, HandleId id, std::uint6
 Result<std::uint64_t> UnionFs::Clone(const OpContext& op, HandleId source,
                                      std::uint64_t source_offset, HandleId target,
                                      std::uint64_t target_offset, std::uint64_t length) {
+  Result<UnionHandle*> to = body_->FindFileToWrite(op, target);
+  if (!to.ok()) return to.error();
   Result<UnionHandle*> from = body_->FindFile(op, source);
   if (!from.ok()) return from.error();
-  Result<UnionHandle*> to = body_->FindFile(op, target);
-  if (!to.ok()) return to.error();
   if ((*from)->fs != (*to)->fs) return Errno::kXDev;
-  return (*from)->fs->Clone(op, (*from)->real, source_offset, (*to)->real, target_offset, length);
+  Result<std::uint64_t> cloned =
+      (*from)->fs->Clone(op, (*from)->real, source_offset, (*to)->real, target_offset, length);
+  body_->SeeOwnChanges();
+  return cloned;
 }
 
 Result<std::shared_ptr<const PagedBytes>> UnionFs::ShareContent(const OpContext& op, HandleId id) {
@@ -216,13 +278,17 @@ Result<std::shared_ptr<const PagedBytes>> UnionFs::ShareContent(const OpContext&
 
 Result<void> UnionFs::AdoptContent(const OpContext& op, HandleId id,
                                    std::shared_ptr<const PagedBytes> content) {
-  Result<UnionHandle*> handle = body_->FindFile(op, id);
+  Result<UnionHandle*> handle = body_->FindFileToWrite(op, id);
   if (!handle.ok()) return handle.error();
-  return (*handle)->fs->AdoptContent(op, (*handle)->real, std::move(content));
+  Result<void> adopted = (*handle)->fs->AdoptContent(op, (*handle)->real, std::move(content));
+  body_->SeeOwnChanges();
+  return adopted;
 }
 
 Result<HandleId> UnionFs::Map(const OpContext& op, HandleId id, MapMode mode) {
-  Result<UnionHandle*> handle = body_->FindFile(op, id);
+  // A shared mapping of a file that is open for writing may be written at any time.
+  Result<UnionHandle*> handle =
+      mode == MapMode::kPrivate ? body_->FindFile(op, id) : body_->FindFileToWrite(op, id);
   if (!handle.ok()) return handle.error();
   FileSystem* fs = (*handle)->fs;
   Result<HandleId> mapped = fs->Map(op, (*handle)->real, mode);
@@ -233,20 +299,39 @@ Result<HandleId> UnionFs::Map(const OpContext& op, HandleId id, MapMode mode) {
 }
 
 Result<void> UnionFs::Sync(const OpContext& op, HandleId id, SyncMode mode) {
-  Result<UnionHandle*> handle = body_->FindFile(op, id);
+  Result<UnionHandle*> handle = body_->FindFileToWrite(op, id);
   if (!handle.ok()) return handle.error();
-  const UnionState& state = *body_->state;
   // What was never copied up has nothing to write back.
-  if (!state.has_writable || (*handle)->fs != &state.fs(0)) return {};
+  if (!body_->state->writable((*handle)->branch)) return {};
   if (body_->dialect->SkipsSync()) return {};
   return (*handle)->fs->Sync(op, (*handle)->real, mode);
 }
 
 Result<void> UnionFs::SyncAll(const OpContext& op) {
-  if (!body_->state->has_writable || body_->dialect->SkipsSync()) return {};
-  return body_->state->fs(0).SyncAll(op);
+  if (body_->dialect->SkipsSync()) return {};
+  for (const Branch& branch : body_->state->branches) {
+    if (branch.mode != BranchMode::kReadWrite) continue;
+    if (Result<void> synced = branch.fs->SyncAll(op); !synced.ok()) return synced;
+  }
+  return {};
 }
 
-Result<FsSpace> UnionFs::GetSpace(const OpContext& op) { return body_->state->fs(0).GetSpace(op); }
+Result<FsSpace> UnionFs::GetSpace(const OpContext& op) {
+  return body_->dialect->Space(op, *body_->state);
+}
+
+Result<void> UnionFs::CheckAccess(const OpContext& op, NodeId id, unsigned wanted) {
+  Result<UnionNode*> node = body_->FindNode(id);
+  if (!node.ok()) return node.error();
+  return body_->dialect->CheckAccess(op, *body_->state, **node, wanted);
+}
+
+std::optional<Instant> UnionFs::NextDeadline() const { return body_->dialect->NextDeadline(); }
+
+Result<void> UnionFs::RunUntil(const OpContext& op, Instant until) {
+  Result<void> done = body_->dialect->RunUntil(op, *body_->state, until);
+  body_->SeeOwnChanges();
+  return done;
+}
 
 }  // namespace lamina

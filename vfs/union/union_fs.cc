@@ -29,6 +29,8 @@ FsLimits LimitsOf(const UnionState& state, const Dialect& dialect) {
   ++limits.stacking_depth;
   limits.read_only = state.read_only;
   limits.file_handles = dialect.HasHandles();
+  limits.checks_access = dialect.ChecksAccess();
+  limits.copies_across = dialect.CopiesAcross();
   return limits;
 }
 
@@ -46,9 +48,7 @@ UnionFs::UnionFs(std::unique_ptr<UnionState> state, std::unique_ptr<const Dialec
 UnionFs::~UnionFs() {
   for (UnionHandle& handle : body_->handles) {
     if (handle.real.value != 0) handle.fs->Close(handle.real);
-    if (handle.node != nullptr && handle.node->writable_pin.value != 0) {
-      body_->state->fs(0).Close(std::exchange(handle.node->writable_pin, HandleId{}));
-    }
+    if (handle.node != nullptr) handle.node->Unpin();
   }
 }
 
@@ -93,7 +93,9 @@ Result<NamedNode> UnionFs::Body::FindName(const OpContext& op, Place place) {
   if (!dir.ok()) return dir.error();
   NamedNode named{*dir, place.name, nullptr, false};
   if ((*dir)->dead) return Errno::kNoEnt;
-  if (const CachedName* entry = state->names.Find(place.dir, place.name); entry != nullptr) {
+  const CachedName* entry = state->names.Find(place.dir, place.name);
+  if (entry != nullptr && state->follows_edits && !StillHolds(op, named)) entry = nullptr;
+  if (entry != nullptr) {
     UnionNode* cached = entry->node;
     op.probe.Emit([&] {
       return Event{.kind = EventKind::kNameCacheHit,
@@ -110,6 +112,7 @@ Result<NamedNode> UnionFs::Body::FindName(const OpContext& op, Place place) {
     named.node = cached;
     return named;
   }
+  if (Result<void> usable = dialect->CheckName(place.name); !usable.ok()) return usable.error();
   if (place.name.size() > limits.name_max) return Errno::kNameTooLong;
   if (KnownMissing(op, **dir, place.name)) return named;
   Result<Resolution> found = dialect->Resolve(op, *state, **dir, place.name);
@@ -126,28 +129,12 @@ Result<NamedNode> UnionFs::Body::FindName(const OpContext& op, Place place) {
   return named;
 }
 
-namespace {
-
-// A node known under the same key must have the same objects, or two names claim one origin.
-bool SameObjects(const UnionNode& node, bool has_writable, const Hits& hits) {
-  const Hit* lower = hits.size() > (has_writable ? 1U : 0U) ? &hits[has_writable ? 1 : 0] : nullptr;
-  if (node.type == FileType::kDirectory) {
-    if (lower == nullptr && node.lower_count() > 0) return false;
-    if (!has_writable && node.has_writable) return false;
-  }
-  if (lower != nullptr && node.lower_count() > 0 && node.first_lower()->node != lower->node) {
-    return false;
-  }
-  return !has_writable || (node.has_writable && node.top().node == hits.front().node);
-}
-
-}  // namespace
-
 void UnionFs::Body::Learn(UnionNode& node, const Resolution& found) {
   state->directories.Drop(node);
   node.hits = found.hits;
-  node.has_writable = state->has_writable && found.hits.front().branch == 0;
+  node.has_writable = state->writable(found.hits.front().branch);
   node.opaque = found.opaque;
+  node.opaque_branch = found.opaque_branch;
   node.impure = found.impure;
   node.may_hold_whiteouts = found.may_hold_whiteouts;
   node.xattr_whiteouts = found.xattr_whiteouts;
@@ -155,6 +142,7 @@ void UnionFs::Body::Learn(UnionNode& node, const Resolution& found) {
   node.digest = found.digest;
   node.indexed = found.indexed;
   node.nlink = found.nlink;
+  node.counts_names = found.counts_names;
   node.redirect = found.redirect;
   node.data_redirect = found.data_redirect;
 }
@@ -166,23 +154,23 @@ Result<UnionNode*> UnionFs::Body::Instantiate(const OpContext& op, UnionNode& di
     dialect->PlanRepair(op, *state, dir, found, repair);
     if (Result<void> repaired = Apply(op, repair); !repaired.ok()) return repaired.error();
   }
-  const bool has_writable = state->has_writable && found.hits.front().branch == 0;
+  const bool has_writable = state->writable(found.hits.front().branch);
   const bool name_in_writable = has_writable && !found.needs_link;
   Result<std::optional<NodeKey>> key = dialect->IdentityKey(op, *state, found);
   if (!key.ok()) return key.error();
   if (key->has_value()) {
     if (UnionNode* known = state->nodes.FindByKey(**key); known != nullptr) {
-      if (!SameObjects(*known, has_writable, found.hits)) return Errno::kStale;
+      if (!dialect->Joins(*known, has_writable, found.hits)) return Errno::kStale;
       known->dead = false;
       SetOrphan(*known, false);
       // The kernel forgets an inode that nothing holds and reads it anew.
-      if (known->names == 0 && known->handles == 0) Learn(*known, found);
+      if (dialect->LearnsAnew(*known)) Learn(*known, found);
       // A directory has one name: found through another path, it moves there (d_splice_alias).
       if (known->type == FileType::kDirectory) state->names.Erase(known->parent, known->name);
       known->parent = dir.id;
       known->name = std::string(name);
       known->name_in_writable = name_in_writable;
-      state->names.Insert(dir.id, name, {known, name_in_writable});
+      state->names.Insert(dir.id, name, {known, name_in_writable, state->epoch});
       return known;
     }
   }
@@ -193,21 +181,22 @@ Result<UnionNode*> UnionFs::Body::Instantiate(const OpContext& op, UnionNode& di
   Learn(node, found);
   if (key->has_value()) {
     state->nodes.SetKey(node, **key);
-    const NodeKey writable{&state->fs(0), found.hits.front().node};
-    node.keeps_ino = !(has_writable && **key == writable);
+    const NodeKey top{&state->fs(found.hits.front().branch), found.hits.front().node};
+    node.keeps_ino = !(has_writable && **key == top);
   }
-  state->names.Insert(dir.id, name, {&node, name_in_writable});
+  dialect->Instantiated(*state, node);
+  state->names.Insert(dir.id, name, {&node, name_in_writable, state->epoch});
   return &node;
 }
 
 void UnionFs::Body::ForgetName(const OpContext& op, const NamedNode& named) {
   UnionNode& node = *named.node;
-  if (node.indexed) node.nlink = NlinkAfterRemoval(node);
+  if (node.indexed || node.counts_names) node.nlink = NlinkAfterRemoval(node);
   state->names.Erase(named.dir->id, named.name);
   bool gone = node.type == FileType::kDirectory || node.names == 0;
   if (gone && node.has_writable && node.type != FileType::kDirectory) {
     // Hard links that nobody looked up yet keep it.
-    Result<Stat> stat = state->fs(0).GetAttr(op, node.top().node);
+    Result<Stat> stat = state->fs(node.top().branch).GetAttr(op, node.top().node);
     gone = node.indexed ? node.nlink == 0 : !stat.ok() || stat->nlink == 0;
   }
   node.dead = gone;
@@ -221,6 +210,7 @@ void UnionFs::Body::EraseIfUnused(UnionNode& node) {
   // What becomes of a call through a file that is open depends on how its directory went.
   if (node.type == FileType::kDirectory && IsParentOfOpen(node)) return;
   SetOrphan(node, false);
+  dialect->Forgotten(*state, node);
   state->directories.Drop(node);
   state->nodes.Erase(node);
 }
@@ -237,8 +227,11 @@ Result<NodeId> UnionFs::Lookup(const OpContext& op, Place place) {
 Result<void> UnionFs::Body::Apply(const OpContext& op, const Plan& plan) {
   if (plan.steps.empty()) return {};
   ++changes;
+  if (state->follows_edits) NoticeEdits();
   Application application(op, *state, plan, next_temporary);
   Result<void> done = Run(op, plan, application);
+  if (done.ok()) dialect->Applied(op, *state, plan, application);
+  SeeOwnChanges();
   if (done.ok()) return done;
   // A directory that another took the place of before the plan failed has no name any more.
   for (const Step& step : plan.steps) {
@@ -256,17 +249,22 @@ Result<UnionNode*> UnionFs::Body::MakeNode(const OpContext& op, const NamedNode&
   }
   ++changes;
   Application application(op, *state, plan, next_temporary);
-  if (Result<void> done = Run(op, plan, application); !done.ok()) return done.error();
+  Result<void> done = Run(op, plan, application);
+  SeeOwnChanges();
+  if (!done.ok()) return done.error();
   UnionNode& made = AddNode(node.type);
   made.parent = place.dir->id;
   made.name = std::string(place.name);
-  made.hits.push_back({0, application.slot_node(plan.made), node.type});
+  made.hits.push_back({plan.made_branch, application.slot_node(plan.made), node.type});
   made.has_writable = true;
   made.name_in_writable = true;
   made.opaque = plan.made_opaque;
-  state->nodes.SetKey(made, NodeKey{&state->fs(0), made.top().node});
+  if (plan.made_opaque) made.opaque_branch = plan.made_branch;
+  state->nodes.SetKey(made, NodeKey{&state->fs(plan.made_branch), made.top().node});
+  dialect->Instantiated(*state, made);
+  dialect->Applied(op, *state, plan, application);
   ShowAgain(place.dir->id, place.name);
-  state->names.Insert(place.dir->id, place.name, {&made, true});
+  state->names.Insert(place.dir->id, place.name, {&made, true, state->epoch});
   ++place.dir->version;
   return &made;
 }
@@ -298,10 +296,11 @@ Result<Opened> UnionFs::CreateUnnamed(const OpContext& op, NodeId dir, const New
   if (!parent.ok()) return parent.error();
   if ((*parent)->dead) return Errno::kNoEnt;
   Plan plan;
-  Result<void> planned = body_->dialect->PlanCopyUp(op, *body_->state, **parent, {}, plan);
-  if (!planned.ok()) return planned.error();
+  Result<BranchIndex> branch = body_->dialect->PlanUnnamed(op, *body_->state, **parent, plan);
+  if (!branch.ok()) return branch.error();
   plan.made = plan.NewSlot();
   Step& make = plan.Add(StepKind::kCreateUnnamed, StepPhase::kCommit);
+  make.branch = *branch;
   make.place.dir = StepNode::WritableOf(dir);
   make.mode = node.mode;
   make.as_mounter = false;
@@ -309,15 +308,19 @@ Result<Opened> UnionFs::CreateUnnamed(const OpContext& op, NodeId dir, const New
   make.open_flags = flags;
   ++body_->changes;
   Application application(op, *body_->state, plan, body_->next_temporary);
-  if (Result<void> done = body_->Run(op, plan, application); !done.ok()) return done.error();
+  Result<void> done = body_->Run(op, plan, application);
+  body_->SeeOwnChanges();
+  if (!done.ok()) return done.error();
   UnionNode& made = body_->AddNode(FileType::kRegular);
   made.parent = dir;
-  made.hits.push_back({0, application.slot_node(plan.made), FileType::kRegular});
+  made.hits.push_back({*branch, application.slot_node(plan.made), FileType::kRegular});
   made.has_writable = true;
   made.dead = true;
-  body_->state->nodes.SetKey(made, NodeKey{&body_->state->fs(0), made.top().node});
-  const HandleId handle = body_->NewHandle(made, UnionHandle::Kind::kFile, flags,
-                                           &body_->state->fs(0), application.TakeHandle(plan.made));
+  FileSystem& fs = body_->state->fs(*branch);
+  body_->state->nodes.SetKey(made, NodeKey{&fs, made.top().node});
+  body_->dialect->Instantiated(*body_->state, made);
+  const HandleId handle = body_->NewHandle(made, UnionHandle::Kind::kFile, flags, &fs,
+                                           application.TakeHandle(plan.made));
   return Opened{made.id, handle};
 }
 
@@ -338,7 +341,7 @@ Result<void> UnionFs::Link(const OpContext& op, NodeId node, Place place) {
   Result<void> done = body_->Apply(op, plan);
   if (!done.ok()) return done;
   body_->ShowAgain(place.dir, place.name);
-  if ((*found)->indexed) ++(*found)->nlink;
+  if ((*found)->indexed || (*found)->counts_names) ++(*found)->nlink;
   ++named->dir->version;
   return {};
 }
@@ -418,7 +421,7 @@ void UnionFs::Body::MoveName(const OpContext& op, const NamedNode& from, const N
                              RenameMode mode) {
   const auto place = [&](UnionNode& node, const NamedNode& at) {
     ShowAgain(at.dir->id, at.name);
-    state->names.Insert(at.dir->id, at.name, {&node, true});
+    state->names.Insert(at.dir->id, at.name, {&node, true, state->epoch});
     node.parent = at.dir->id;
     node.name = std::string(at.name);
     node.name_in_writable = true;

@@ -30,6 +30,14 @@ void NodeTable::SetKey(UnionNode& node, const NodeKey& key) {
   if (inserted) node.keys.push_back(key);
 }
 
+void NodeTable::Rekey(UnionNode& node, const NodeKey& key, bool keeps_others) {
+  if (!keeps_others) {
+    for (const NodeKey& old : node.keys) by_key_.erase(old);
+    node.keys.clear();
+  }
+  SetKey(node, key);
+}
+
 void NodeTable::Erase(UnionNode& node) {
   LAMINA_CHECK(node.handles == 0);
   for (const NodeKey& key : node.keys) by_key_.erase(key);
@@ -66,6 +74,11 @@ void NameCache::Erase(NodeId dir, std::string_view name) {
   if (found == names_.end()) return;
   --found->second.node->names;
   names_.erase(found);
+}
+
+void NameCache::Clear() {
+  for (auto& [key, cached] : names_) --cached.node->names;
+  names_.clear();
 }
 
 }  // namespace lamina

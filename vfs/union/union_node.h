@@ -44,24 +44,27 @@ struct UnionNode {
   Hits hits;                      // topmost first; the writable object, if any, is the first
   bool has_writable = false;
   bool opaque = false;
+  BranchIndex opaque_branch = kNoBranch;  // where a mark ends the search below the directory
   bool impure = false;
   bool may_hold_whiteouts = false;
   bool xattr_whiteouts = false;
-  bool metacopy = false;   // the writable file holds attributes only
-  bool digest = false;     // its metacopy mark holds a digest
-  bool indexed = false;    // an index entry ties the copy to its lower object
-  bool keeps_ino = false;  // its identity is a lower object's, before and after the copy-up
-  bool dead = false;       // lost its last name
-  bool orphan = false;     // counted in UnionState::orphans
-  bool buried = false;     // a directory that was removed by way of the work directory
+  bool metacopy = false;      // the writable file holds attributes only
+  bool digest = false;        // its metacopy mark holds a digest
+  bool indexed = false;       // an index entry, or a pseudo-link, ties the copy to its lower object
+  bool counts_names = false;  // its link count is `nlink`, whatever a branch says
+  bool keeps_ino = false;     // its identity is a lower object's, before and after the copy-up
+  bool dead = false;          // lost its last name
+  bool orphan = false;        // counted in UnionState::orphans
+  bool buried = false;        // a directory that was removed by way of the work directory
   std::string redirect;
-  std::string data_redirect;   // the body is in a data-only branch and was not looked up yet
-  std::uint32_t nlink = 0;     // of an indexed file: its names in the union
-  std::uint32_t names = 0;     // entries of the name cache
-  std::uint32_t handles = 0;   // open union handles
-  HandleId writable_pin;       // keeps a copy-up alive for handles opened before it
-  std::uint64_t copy_ups = 0;  // handles compare this to notice a copy-up
-  std::uint64_t version = 0;   // of the listing
+  std::string data_redirect;     // the body is in a data-only branch and was not looked up yet
+  std::uint32_t nlink = 0;       // of an indexed file: its names in the union
+  std::uint32_t names = 0;       // entries of the name cache
+  std::uint32_t handles = 0;     // open union handles
+  FileSystem* pin_fs = nullptr;  // where `pin` is
+  HandleId pin;                  // keeps a copy alive for handles opened before it
+  std::uint64_t copy_ups = 0;    // handles compare this to notice a copy-up
+  std::uint64_t version = 0;     // of the listing
   std::uint64_t private_ino = 0;
   std::weak_ptr<MergedListing> listing;  // of the handles that are open
   std::unique_ptr<DirectoryCache> cache;
@@ -69,6 +72,21 @@ struct UnionNode {
   absl::InlinedVector<NodeKey, 1> keys;  // under which the table finds it
 
   const Hit& top() const { return hits.front(); }
+  // Its object in a branch, or null.
+  const Hit* in_branch(BranchIndex branch) const {
+    for (const Hit& hit : hits) {
+      if (hit.branch == branch) return &hit;
+    }
+    return nullptr;
+  }
+  void Pin(FileSystem& fs, HandleId handle) {
+    Unpin();
+    pin_fs = &fs;
+    pin = handle;
+  }
+  void Unpin() {
+    if (pin.value != 0) pin_fs->Close(std::exchange(pin, HandleId{}));
+  }
   // The object that a file's body is read from; null: `data_redirect` names it.
   const Hit* body() const {
     if (has_writable && !metacopy) return &hits.front();
@@ -104,7 +122,16 @@ class NodeTable {
   // A new node; the id is never used again.
   UnionNode& Add(FileType type);
   void SetKey(UnionNode& node, const NodeKey& key);
+  // It is found by `key` from now on; by its keys so far only if it keeps them.
+  void Rekey(UnionNode& node, const NodeKey& key, bool keeps_others);
   void Erase(UnionNode& node);
+  // Calls visit(UnionNode&) for every node; it must not add or erase any.
+  template <typename Visit>
+  void ForEach(Visit visit) {
+    for (Slot& slot : slots_) {
+      if (slot.node != nullptr) visit(*slot.node);
+    }
+  }
 
  private:
   struct Slot {
@@ -120,6 +147,7 @@ class NodeTable {
 struct CachedName {
   UnionNode* node = nullptr;
   bool in_writable = false;  // UnionNode::name_in_writable
+  std::uint32_t epoch = 0;   // UnionState::epoch when it was last looked at
 };
 
 // (directory, component) → node.
@@ -130,6 +158,7 @@ class NameCache {
   void Insert(NodeId dir, std::string_view name, CachedName entry);
   // Forgets a name; the node keeps its other names.
   void Erase(NodeId dir, std::string_view name);
+  void Clear();
 
  private:
   struct Key {

@@ -25,6 +25,11 @@ struct UnionState {
   std::vector<FileSystem*> changing;  // the branches' file systems that are not frozen, each once
   bool cache_names = true;            // a missing name is missing for good: no branch is a union
 
+  // Names are looked at again after a branch was changed by somebody else.
+  bool follows_edits = false;
+  std::uint64_t seen_changes = 0;  // change counts of `changing` after the union's last own change
+  std::uint32_t epoch = 0;         // grows when they are found to be different
+
   // Lower-only files that are open without a name. The kernel lets a change of one put it back
   // under its name, but a name that was found missing in between stays missing (its dcache).
   std::int64_t orphans = 0;
@@ -32,12 +37,19 @@ struct UnionState {
   absl::flat_hash_set<std::uint64_t> hidden;  // names put back after that
 
   FileSystem& fs(BranchIndex branch) const { return *branches[branch].fs; }
+  // Changes may be made there.
+  bool writable(BranchIndex branch) const {
+    return branches[branch].mode == BranchMode::kReadWrite;
+  }
   UnionNode& node(NodeId id) const {
     UnionNode* found = nodes.Find(id);
     LAMINA_CHECK(found != nullptr);
     return *found;
   }
 };
+
+// About how many entries the branches of a directory hold.
+std::size_t ExpectedEntries(const OpContext& op, const UnionState& state, const UnionNode& dir);
 
 // The mounter's view of a call: the branches are always used with its credentials.
 OpContext AsMounter(const OpContext& op);

@@ -44,6 +44,8 @@ enum class FileType : std::uint8_t {
   kFifo,
   kSocket,
 };
+// DT_UNKNOWN: of an entry of a listing whose object cannot be looked up.
+inline constexpr auto kUnknownType = static_cast<FileType>(0xff);
 
 // Device numbers as the dumps show them: major and minor packed into 64 bits.
 constexpr std::uint64_t MakeDevice(std::uint32_t major, std::uint32_t minor) {
@@ -162,6 +164,8 @@ struct FsLimits {
   bool read_only = false;    // every modification is kRoFs
   bool file_handles = true;  // node ids may be kept as durable names (a union: when exported)
   std::uint8_t stacking_depth = 0;  // 0: holds its own data; a union: 1 + the deepest branch
+  bool checks_access = false;       // CheckAccess has something to say
+  bool copies_across = true;        // false: copy_file_range is kXDev where Clone is (AUFS)
 };
 
 class FileSystem {
@@ -308,6 +312,13 @@ class FileSystem {
 
   virtual Result<void> SyncAll(const OpContext& op) = 0;
   virtual Result<FsSpace> GetSpace(const OpContext& op) = 0;
+
+  // What must be granted besides the mode and the ACL that the node shows: kMayExecute, kMayWrite,
+  // kMayRead (permission.h). Called where FsLimits::checks_access says so.
+  // Errors: kAccess; kRoFs the object cannot be changed.
+  virtual Result<void> CheckAccess(const OpContext& /*op*/, NodeId /*node*/, unsigned /*wanted*/) {
+    return {};
+  }
 };
 
 }  // namespace lamina

@@ -72,6 +72,7 @@ class ForwardingFileSystem : public FileSystem {
   Result<void> Sync(const OpContext& op, HandleId handle, SyncMode mode) override;
   Result<void> SyncAll(const OpContext& op) override;
   Result<FsSpace> GetSpace(const OpContext& op) override;
+  Result<void> CheckAccess(const OpContext& op, NodeId node, unsigned wanted) override;
 
  private:
   FileSystem& target_;

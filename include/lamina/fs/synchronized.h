@@ -86,6 +86,10 @@ class SynchronizedFileSystem final : public FileSystem {
   Result<void> Sync(const OpContext& op, HandleId handle, SyncMode mode) override;
   Result<void> SyncAll(const OpContext& op) override;
   Result<FsSpace> GetSpace(const OpContext& op) override;
+  Result<void> CheckAccess(const OpContext& op, NodeId node, unsigned wanted) override;
+
+  // Runs `work` with nobody else in the target: for what is no call of FileSystem.
+  void Exclusively(absl::FunctionRef<void()> work);
 
  private:
   struct Guard;  // the mutex

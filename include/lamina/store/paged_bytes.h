@@ -69,6 +69,10 @@ class PagedBytes {
   // Holes in the range become pages of zeros (fallocate); the size stays.
   void Provision(std::uint64_t offset, std::uint64_t length);
 
+  // Pages of zeros become holes. Costs nothing when no page can be one, which is remembered from
+  // the writes; else every page is looked at.
+  void DropZeroPages();
+
   // Makes `length` bytes from `offset` on the same as those of `source` from `source_offset` on, by
   // sharing pages; holes become holes. All three are multiples of kPageBytes. `source` is another
   // object (a clone of this one when a file is cloned into itself).
@@ -103,7 +107,11 @@ class PagedBytes {
   // Zeroes from..to of `page`, to <= kPageBytes; a hole stays one.
   void ZeroInPage(Index page, std::size_t from, std::size_t to);
 
+  // After a write into `page` at `within`: does the page begin with zeros now?
+  void NoteStart(Index page, std::size_t within, Bytes from, bool fresh);
+
   std::uint64_t size_bytes_ = 0;
+  bool zero_start_ = false;                    // a page other than the first may begin with zeros
   RadixMap<PageRef> pages_;                    // has no page 0 while small_page_ is set
   internal::SmallPage* small_page_ = nullptr;  // page 0, one counted reference
 };

@@ -12,12 +12,14 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "lamina/fs/file_system.h"
 
 namespace lamina {
 
 using BranchIndex = std::uint16_t;  // AUFS allows 32,767 branches
+inline constexpr BranchIndex kNoBranch = 0xffff;
 
 enum class BranchMode : std::uint8_t {
   kReadOnly,          // searched, never written
@@ -31,6 +33,15 @@ struct Branch {
   BranchMode mode = BranchMode::kReadOnly;
   bool data_only = false;  // overlay `::`: no names, only bodies for metacopy files above
   std::string name;        // for explanations; need not be unique
+};
+
+// A directory of a file system, with the directories above it (from the file system's root down,
+// without itself), which is how the mount sees that two directories overlap.
+struct DirectoryRef {
+  FileSystem* fs = nullptr;
+  NodeId node;
+  std::vector<NodeId> ancestors;
+  std::string name = {};  // for explanations
 };
 
 }  // namespace lamina

@@ -36,8 +36,8 @@ enum class HandleOf : std::uint8_t { kLower, kWritable };
 bool HasHandles(const FileSystem& fs);
 // The handle of the object that answered `stat`; "" when its file system has none.
 std::string EncodeHandle(const OpContext& op, FileSystem& fs, const Stat& stat, HandleOf of);
-// Errors (ovl_check_fb_len): kInval not a handle; kNoData a version, a flag or an endianness that is
-// not known.
+// Errors (ovl_check_fb_len): kInval not a handle; kNoData a version, a flag or an endianness that
+// is not known.
 Result<ObjectHandle> ParseHandle(std::string_view value);
 // The object a handle of `fs` names. Errors: kStale gone, or a handle of another file system.
 Result<Stat> DecodeHandle(const OpContext& op, FileSystem& fs, const ObjectHandle& handle);

@@ -29,15 +29,6 @@ namespace lamina {
 inline constexpr std::size_t kMaxOverlayLowers = 500;
 inline constexpr std::uint8_t kMaxStackingDepth = 2;
 
-// A directory of a file system, with the directories above it (from the file system's root down,
-// without itself), which is how the mount sees that two directories overlap.
-struct DirectoryRef {
-  FileSystem* fs = nullptr;
-  NodeId node;
-  std::vector<NodeId> ancestors;
-  std::string name = {};  // for explanations
-};
-
 enum class RedirectDir : std::uint8_t { kDefault, kOn, kOff, kFollow, kNoFollow };
 enum class Toggle : std::uint8_t { kDefault, kOn, kOff };
 enum class XinoMode : std::uint8_t { kDefault, kOn, kOff, kAuto };

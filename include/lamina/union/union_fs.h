@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "lamina/fs/file_system.h"
+#include "lamina/trace/deferred.h"
 #include "lamina/union/branch.h"
 
 namespace lamina {
@@ -70,7 +71,7 @@ struct PlannedStep {
   NodeId source;
 };
 
-class UnionFs final : public FileSystem {
+class UnionFs final : public FileSystem, public Deferred {
  public:
   UnionFs(std::unique_ptr<UnionState> state, std::unique_ptr<const Dialect> dialect,
           std::uint64_t device);
@@ -153,8 +154,15 @@ class UnionFs final : public FileSystem {
   Result<void> Sync(const OpContext& op, HandleId handle, SyncMode mode) override;
   Result<void> SyncAll(const OpContext& op) override;
   Result<FsSpace> GetSpace(const OpContext& op) override;
+  Result<void> CheckAccess(const OpContext& op, NodeId node, unsigned wanted) override;
+
+  // ── Deferred: directories that are emptied later (AUFS) ──────────────────────────────────────
+  std::optional<Instant> NextDeadline() const override;
+  Result<void> RunUntil(const OpContext& op, Instant until) override;
 
  private:
+  friend class AufsControl;  // vfs/union/aufs_control.h: branch verbs
+
   // Which branch holds the body of the answer.
   void MarkBody(const OpContext& op, NameFindings& findings);
 

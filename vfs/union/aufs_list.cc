@@ -1,0 +1,120 @@
+// AUFS listings, attributes of directories, and inode numbers (fs/aufs/vdir.c, inode.c, xino.c).
+#include <algorithm>
+
+#include "vfs/union/aufs_dialect.h"
+#include "vfs/union/aufs_names.h"
+
+namespace lamina {
+namespace {
+
+// A whiteout of the branch being read, and how many entries there were before it.
+struct Marker {
+  std::string name;
+  std::size_t after = 0;
+};
+
+}  // namespace
+
+Result<MergedListing> AufsDialect::List(const OpContext& caller, const UnionState& state,
+                                        const UnionNode& dir) const {
+  const OpContext op = AsMounter(caller);
+  ListingMerge merge(ExpectedEntries(op, state, dir));
+  std::vector<Marker> markers;
+  std::vector<std::string> shown_markers;  // with shwh
+  for (const Hit& hit : dir.hits) {
+    FileSystem& fs = state.fs(hit.branch);
+    Result<HandleId> handle = fs.Open(op, hit.node, {});
+    if (!handle.ok()) return handle.error();
+    const bool last = &hit == &dir.hits.back();
+    merge.Begin(hit.branch, false);
+    markers.clear();
+    const std::size_t begin = merge.size();
+    Result<DirCookie> at = DirCookie{};
+    while (at.ok() && *at != kDirEnd) {
+      at = fs.ReadDir(op, *handle, *at, [&](const DirEntry& entry) {
+        if (entry.name.size() > kAufsWhiteout.size() && IsAufsWhiteout(entry.name)) {
+          if (options().shwh) shown_markers.emplace_back(entry.name);
+          if (last || !whable(hit.branch) || IsAufsReserved(entry.name)) return true;
+          markers.push_back({std::string(entry.name.substr(kAufsWhiteout.size())), merge.size()});
+          return true;
+        }
+        DirEntry shown = entry;
+        if (entry.name.size() > kAufsNameMax) shown.type = kUnknownType;
+        NodeId node = entry.node;
+        shown.ino = node.value == 0 ? entry.ino : 0;
+        const std::optional<std::size_t> added = merge.Add(shown);
+        if (added.has_value() && node.value != 0) {
+          const NodeKey key{&fs, node};
+          const UnionNode* known = state.nodes.FindByKey(key);
+          merge.entry(*added).ino = known != nullptr ? known->private_ino : books_->inodes.Of(key);
+        }
+        return true;
+      });
+    }
+    fs.Close(*handle);
+    if (!at.ok()) return at.error();
+    if (merge.size() > begin && !markers.empty()) merge.Begin(hit.branch, false);
+    for (const Marker& marker : markers) {
+      // An entry of the same branch that stands behind its whiteout does not show.
+      const std::optional<std::size_t> own = merge.Position(marker.name);
+      if (own.has_value()) {
+        if (*own >= marker.after) merge.entry(*own).whiteout = true;
+        continue;
+      }
+      const DirEntry hidden{.name = marker.name, .node = {}, .type = FileType::kRegular};
+      const std::optional<std::size_t> added = merge.Add(hidden);
+      if (added.has_value()) merge.entry(*added).whiteout = true;
+    }
+  }
+  MergedListing listing = std::move(merge).Take();
+  std::sort(shown_markers.begin(), shown_markers.end());
+  shown_markers.erase(std::unique(shown_markers.begin(), shown_markers.end()), shown_markers.end());
+  for (const std::string& name : shown_markers) {
+    listing.Append(name, FileType::kRegular, 0, dir.top().branch);
+  }
+  return listing;
+}
+
+// The subdirectories of every instance; those in several are counted several times, as in AUFS.
+std::uint32_t AufsDialect::DirectoryLinks(const OpContext& caller, const UnionState& state,
+                                          const UnionNode& node, const Stat& stat) const {
+  const OpContext op = AsMounter(caller);
+  std::uint32_t links = stat.nlink;
+  for (std::size_t i = 1; i < node.hits.size(); ++i) {
+    Result<Stat> below = state.fs(node.hits[i].branch).GetAttr(op, node.hits[i].node);
+    if (below.ok()) links += below->nlink >= 2 ? below->nlink - 2 : below->nlink;
+  }
+  return links;
+}
+
+Result<FsSpace> AufsDialect::Space(const OpContext& op, const UnionState& state) const {
+  if (!options().sum) return state.fs(0).GetSpace(op);
+  FsSpace sum;
+  std::vector<const FileSystem*> counted;
+  for (const Branch& branch : state.branches) {
+    if (std::find(counted.begin(), counted.end(), branch.fs) != counted.end()) continue;
+    counted.push_back(branch.fs);
+    Result<FsSpace> space = branch.fs->GetSpace(op);
+    if (!space.ok()) return space;
+    sum.total_bytes += space->total_bytes;
+    sum.free_bytes += space->free_bytes;
+    sum.total_nodes += space->total_nodes;
+    sum.free_nodes += space->free_nodes;
+  }
+  return sum;
+}
+
+void AufsDialect::Instantiated(UnionState& state, UnionNode& node) const {
+  const Hit& top = node.top();
+  node.private_ino =
+      options().xino ? books_->inodes.Of({&state.fs(top.branch), top.node}) : books_->inodes.New();
+}
+
+void AufsDialect::Forgotten(UnionState& state, const UnionNode& node) const {
+  for (const NodeKey& key : node.keys) books_->inodes.Forget(key);
+  const Hit& top = node.top();
+  books_->inodes.Forget({&state.fs(top.branch), top.node});
+  books_->inodes.Release(node.private_ino);
+}
+
+}  // namespace lamina
