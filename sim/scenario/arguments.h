@@ -46,7 +46,8 @@ enum class ArgumentKind : std::uint8_t {
   kComparison,   // == != < <= > >=
 };
 
-inline constexpr std::int64_t kSupportedDrivers = 2;
+inline constexpr std::int64_t kSupportedDrivers = 3;
+inline constexpr std::int64_t kAufsDriver = 2;
 
 struct ArgumentRules {
   int version = 1;  // sizes like 4KiB need 2

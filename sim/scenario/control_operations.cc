@@ -60,7 +60,8 @@ Outcome RunLayer(const Call& call) {
   if (absl::Status made = call.world.UseLayer(call.text(0), fs_name); !made.ok()) return made;
   if (source.empty()) return std::string("OK");
   const ScenarioLayer& layer = call.world.FindLayer(call.text(0))->shown;
-  const LayerSourceOptions how{call.world.clock.now(), call.world.NextMountIsUserxattr()};
+  const LayerSourceOptions how{call.world.clock.now(), call.world.NextMountIsUserxattr(),
+                               call.world.NextMountIsAufs()};
   return ReadLayerSource(source, how, *layer.fs, layer.root);
 }
 
@@ -118,11 +119,34 @@ absl::StatusOr<std::string> StackText(World& world, ScenarioMount& names) {
   return text + absl::StrFormat(",upperdir=%s,workdir=%s.work", *path, *path);
 }
 
+// The same as the branches of an AUFS mount: the upper rw, the others ro+wh.
+absl::StatusOr<std::string> BranchesText(World& world, ScenarioMount& names) {
+  const absl::StatusOr<std::string> checked = StackText(world, names);
+  if (!checked.ok()) return checked.status();
+  if (!names.data_only_names.empty()) {
+    return absl::FailedPreconditionError("AUFS has no data-only layers");
+  }
+  std::string text = "br";
+  const auto add = [&](const std::string& name, std::string_view mode) -> absl::Status {
+    const absl::StatusOr<std::string> path = world.PathOf(name);
+    if (path.ok()) absl::StrAppendFormat(&text, ":%s=%s", *path, mode);
+    return path.status();
+  };
+  if (names.upper_name) {
+    if (absl::Status added = add(*names.upper_name, "rw"); !added.ok()) return added;
+  }
+  for (const std::string& name : names.lower_names) {
+    if (absl::Status added = add(name, "ro+wh"); !added.ok()) return added;
+  }
+  return text;
+}
+
 Outcome RunMount(const Call& call) {
   World& world = call.world;
   if (world.stack.empty()) return absl::FailedPreconditionError("mount without stack");
   ScenarioMount names;
-  const absl::StatusOr<std::string> lead = StackText(world, names);
+  const absl::StatusOr<std::string> lead =
+      world.aufs ? BranchesText(world, names) : StackText(world, names);
   if (!lead.ok()) return lead.status();
   BeforeMount(world);
   world.upper = names.upper_name;
@@ -161,6 +185,7 @@ Outcome RunRawMount(const Call& call) {
   if (!options.ok()) return options.status();
   BeforeMount(world);
   const MountText text = MakeMountText("", *options);
+  if (world.aufs) return world.Mount(call.text(0), text, ScenarioMount());
   // Only the upper of a raw mount on the default point is dumped.
   if (call.text(0) == "merged") {
     for (const auto& layer : world.layers) {
@@ -170,6 +195,21 @@ Outcome RunRawMount(const Call& call) {
   }
   return world.Mount(call.text(0), text, NamesOf(world, text.text));
 }
+
+Outcome RunRemount(const Call& call) {
+  World& world = call.world;
+  const absl::StatusOr<std::string> options =
+      ReplaceLayerMarks(call.text(1), [&](const std::string& name) { return world.PathOf(name); });
+  if (!options.ok()) return options.status();
+  return world.Remount(call.text(0), *options);
+}
+
+Outcome RunDriver(const Call& call) {
+  call.world.aufs = call.number(0) == kAufsDriver;
+  return std::string("OK");
+}
+
+Outcome RunSleep(const Call& call) { return call.world.Sleep(Duration{call.number(0)}); }
 
 Outcome RunUnmount(const Call& call) {
   return call.world.Unmount(call.has(0) ? call.text(0) : "merged");
@@ -234,6 +274,8 @@ constexpr Operation kOperations[] = {
     {"options", kSilent, TakesMany(0, Kind::kText), RunOptions},
     {"mount", kPrinted, Takes(0, Kind::kMountName), RunMount},
     {"rawmount", kPrinted, Takes(2, Kind::kMountName, Kind::kText), RunRawMount},
+    {"remount", kPrinted, Takes(2, Kind::kMountName, Kind::kText), RunRemount, false, 2},
+    {"sleep", kPrinted, Takes(1, Kind::kTime), RunSleep, false, 2},
     {"umount", kPrinted, Takes(0, Kind::kMountName), RunUnmount},
     {"merged", kSilent, Takes(0, Kind::kMountName), RunMerged},
     {"as", kSilent, Takes(2, Kind::kId, Kind::kId), RunAs},
@@ -241,7 +283,7 @@ constexpr Operation kOperations[] = {
     {"dump", kSpeaking, Takes(0), RunDump},
     {"note", kSpeaking, TakesMany(0, Kind::kWord), RunNote},
     {"title", kSilent, Takes(1, Kind::kWord), RunNothing, false, 2},
-    {"driver", kSilent, TakesMany(1, Kind::kDriver, Kind::kWord), RunNothing, false, 2},
+    {"driver", kSilent, TakesMany(1, Kind::kDriver, Kind::kWord), RunDriver, false, 2},
     {"expect", kSpeaking, Takes(3, Kind::kCounter, Kind::kComparison, Kind::kNumber), RunExpect,
      false, 2},
     {"ask", kSpeaking, Takes(1, Kind::kWord), RunAsk, false, 2},

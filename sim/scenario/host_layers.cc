@@ -50,6 +50,7 @@ absl::Status ReadLayerSource(std::string_view source, const LayerSourceOptions& 
   LayerTarOptions tar;
   tar.implied_time = options.now;
   if (options.userxattr) tar.whiteouts = WhiteoutForm::kOverlayUser;
+  if (options.aufs) tar.whiteouts = WhiteoutForm::kAufs;
   while (!source.empty()) {
     const std::size_t comma = std::min(source.find(','), source.size());
     const absl::Status read = ReadLayerTarFile(source.substr(0, comma), fs, root, tar).status();

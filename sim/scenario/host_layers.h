@@ -25,6 +25,7 @@ std::string UnsupportedLayerSource(std::string_view source);
 struct LayerSourceOptions {
   Instant now;             // of directories no entry of a tar describes
   bool userxattr = false;  // marks in the user namespace
+  bool aufs = false;       // marks of AUFS
 };
 
 // Reads `source` into the directory `root`. Errors: what reading gives, with the path in it.

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_format.h"
 #include "lamina/fs/walk.h"
+#include "lamina/union/aufs.h"
 #include "sim/scenario/mounts.h"
 #include "sim/scenario/world.h"
 
@@ -175,6 +176,68 @@ void World::BeginEpoch() {
   }
 }
 
+Result<std::unique_ptr<UnionFs>> World::MountOverlayText(const MountText& text, MountedTree& tree,
+                                                         OverlayMount& setup) {
+  Result<OverlayMount> resolved = ResolveMount(text, tree);
+  if (!resolved.ok()) return resolved.error();
+  setup = *std::move(resolved);
+  if (const Result<void> free = Occupy(setup, tree); !free.ok()) return free.error();
+  clock.Advance(Duration{1000});
+  const Credentials root = RootCredentials();
+  return MountOverlay(OpContext{root, clock.now(), Probe()}, setup);
+}
+
+Result<DirectoryRef> World::ResolveBranch(std::string_view path, MountedTree& tree) {
+  Result<DirectoryRef> directory = ResolveDirectory(path, tree.below);
+  if (!directory.ok()) return directory;
+  directory->name = std::string(path);
+  for (const auto& layer : layers) {
+    if (layer->shown.path == path) directory->name = layer->shown.name;
+  }
+  return directory;
+}
+
+Result<std::unique_ptr<UnionFs>> World::MountAufsText(const MountText& text, MountedTree& tree) {
+  clock.Advance(Duration{1000});
+  const Credentials root = RootCredentials();
+  const std::string with_flags = text.text + (text.read_only ? ",ro" : "");
+  return MountAufs(OpContext{root, clock.now(), Probe()}, with_flags,
+                   [&](std::string_view path) { return ResolveBranch(path, tree); });
+}
+
+void World::ShowBranches(const UnionFs& fs) {
+  branches.emplace();
+  upper.reset();
+  for (const Branch& branch : fs.branches()) {
+    if (branch.mode == BranchMode::kReadWrite) branches->push_back(branch.name);
+  }
+  if (!branches->empty()) upper = branches->front();
+}
+
+Outcome World::Remount(const std::string& point, std::string_view text) {
+  MountRecord* top = FindMount(point);
+  if (top == nullptr) return Errno::kInval;
+  clock.Advance(Duration{1000});
+  const Credentials root = RootCredentials();
+  UnionFs& fs = *top->tree->fs;
+  const Result<void> done =
+      RemountAufs(OpContext{root, clock.now(), Probe()}, fs, text,
+                  [&](std::string_view path) { return ResolveBranch(path, *top->tree); });
+  if (fs.dialect_name() == "aufs") ShowBranches(fs);
+  return done;
+}
+
+Outcome World::Sleep(Duration duration) {
+  clock.Advance(duration);
+  const Credentials root = RootCredentials();
+  for (const std::unique_ptr<MountRecord>& mount : mounts) {
+    const Result<void> done =
+        mount->tree->fs->RunUntil(OpContext{root, clock.now(), Probe()}, clock.now());
+    if (!done.ok()) return done;
+  }
+  return std::string("OK");
+}
+
 Outcome World::Mount(const std::string& point, const MountText& text, const ScenarioMount& names) {
   target_ = TargetKind::kNone;
   const std::unique_ptr<Process> base = ProcessAt(base_, base_.root());
@@ -184,12 +247,9 @@ Outcome World::Mount(const std::string& point, const MountText& text, const Scen
 
   auto record = std::make_unique<MountRecord>();
   record->tree = std::make_shared<MountedTree>();
-  Result<OverlayMount> setup = ResolveMount(text, *record->tree);
-  if (!setup.ok()) return setup.error();
-  if (const Result<void> free = Occupy(*setup, *record->tree); !free.ok()) return free;
-  clock.Advance(Duration{1000});
-  const Credentials root = RootCredentials();
-  Result<std::unique_ptr<UnionFs>> fs = MountOverlay(OpContext{root, clock.now(), Probe()}, *setup);
+  OverlayMount setup;
+  Result<std::unique_ptr<UnionFs>> fs =
+      aufs ? MountAufsText(text, *record->tree) : MountOverlayText(text, *record->tree, setup);
   if (!fs.ok()) return fs.error();
   record->tree->fs = *std::move(fs);
   record->process =
@@ -203,7 +263,9 @@ Outcome World::Mount(const std::string& point, const MountText& text, const Scen
   record->shown.point = point;
   record->shown.fs = record->tree->fs.get();
   record->shown.process = record->process.get();
-  record->shown.setup = *std::move(setup);
+  record->shown.setup = std::move(setup);
+  branches.reset();
+  if (aufs) ShowBranches(*record->shown.fs);
   trees_.push_back(record->tree);
   mounts.push_back(std::move(record));
   BeginEpoch();
@@ -222,6 +284,11 @@ Outcome World::Unmount(const std::string& point) {
     return Errno::kInval;  // a directory, but nothing is mounted there
   }
   if (top->process->open_count() > 0) return Errno::kBusy;
+  // An unmount waits for what was left for later.
+  const Credentials root = RootCredentials();
+  const Result<void> rest =
+      top->tree->fs->RunUntil(OpContext{root, clock.now(), Probe()}, clock.now());
+  if (!rest.ok()) return rest;
   std::erase_if(mounts, [&](const auto& mount) { return mount.get() == top; });
   BeginEpoch();
   if (target_ == TargetKind::kMount && target_name_ == point) target_ = TargetKind::kNone;

@@ -37,15 +37,23 @@ void World::Say(std::string_view line) {
 }
 
 void World::Dump() {
+  const auto say_layer = [&](LayerRecord& layer) {
+    for (const std::string& line :
+         TreeLines(AsRoot(*layer.process), TreeSide::kUpper, dump_context())) {
+      Say(line);
+    }
+  };
   LayerRecord* layer = upper ? FindLayer(*upper) : nullptr;
-  if (layer == nullptr) {
+  if (branches.has_value()) {
+    for (const std::string& name : *branches) {
+      Say("== branch " + name);
+      if (LayerRecord* branch = FindLayer(name); branch != nullptr) say_layer(*branch);
+    }
+  } else if (layer == nullptr) {
     Say("== upper (none)");
   } else {
     Say("== upper");
-    for (const std::string& line :
-         TreeLines(AsRoot(*layer->process), TreeSide::kUpper, dump_context())) {
-      Say(line);
-    }
+    say_layer(*layer);
   }
   MountRecord* mount = FindMount(current_point);
   if (mount == nullptr) {

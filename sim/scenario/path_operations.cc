@@ -250,12 +250,21 @@ Outcome RunWhiteout(const Call& call) {
   if (call.world.target_kind() != TargetKind::kLayer) {
     return absl::FailedPreconditionError("`whiteout` needs a layer as target");
   }
-  return call.process->Mknod(call.text(0), FileType::kCharDevice, 0, MakeDevice(0, 0));
+  if (!call.world.NextMountIsAufs()) {
+    return call.process->Mknod(call.text(0), FileType::kCharDevice, 0, MakeDevice(0, 0));
+  }
+  std::string path = call.text(0);
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  path.insert(path.rfind('/') + 1, ".wh.");
+  return call.process->Mknod(path, FileType::kRegular, 0444, 0);
 }
 
 Outcome RunOpaque(const Call& call) {
   if (call.world.target_kind() != TargetKind::kLayer) {
     return absl::FailedPreconditionError("`opaque` needs a layer as target");
+  }
+  if (call.world.NextMountIsAufs()) {
+    return call.process->Mknod(call.text(0) + "/.wh..wh..opq", FileType::kRegular, 0444, 0);
   }
   const std::string space = call.world.NextMountIsUserxattr() ? "user" : "trusted";
   return call.process->Setxattr(call.text(0), space + ".overlay.opaque", "y", XattrMode::kSet,

@@ -1,4 +1,4 @@
-// BranchSearch: which layer shows a path, found as an overlay does: from the top, one component
+// BranchSearch: which layer shows a path, found as a union does: from the top, one component
 // after the other, stopped by whiteouts, by files in the way and below opaque directories.
 #include <algorithm>
 
@@ -15,22 +15,37 @@ enum class Finding : std::uint8_t {
   kFound,
 };
 
-struct Branch {
-  std::string label;  // U, L2, L1, D1
+enum class Marks : std::uint8_t { kOverlay, kAufs, kNone };
+
+struct SearchedBranch {
+  std::string label;  // U, L2, L1, D1; b0, b1
   std::string name;   // of the layer
   DirectoryRef directory;
+  Marks marks = Marks::kOverlay;
 };
 
-std::vector<Branch> BranchesOf(const ScenarioMount& mount) {
-  std::vector<Branch> branches;
+std::vector<SearchedBranch> BranchesOf(const ScenarioMount& mount) {
+  std::vector<SearchedBranch> branches;
+  if (mount.fs->dialect_name() == "aufs") {
+    for (const Branch& branch : mount.fs->branches()) {
+      const bool whable = branch.mode != BranchMode::kReadOnly;
+      branches.push_back({'b' + std::to_string(branches.size()),
+                          branch.name,
+                          {branch.fs, branch.root, {}},
+                          whable ? Marks::kAufs : Marks::kNone});
+    }
+    return branches;
+  }
   const auto name_at = [](const std::vector<std::string>& names, std::size_t i) {
     return i < names.size() ? names[i] : std::string();
   };
   const OverlayMount& setup = mount.setup;
-  if (setup.upper) branches.push_back({"U", mount.upper_name.value_or(""), *setup.upper});
+  if (setup.upper) {
+    branches.push_back({"U", mount.upper_name.value_or(""), *setup.upper, Marks::kOverlay});
+  }
   for (std::size_t i = 0; i < setup.lowers.size(); ++i) {
     branches.push_back({'L' + std::to_string(setup.lowers.size() - i),
-                        name_at(mount.lower_names, i), setup.lowers[i]});
+                        name_at(mount.lower_names, i), setup.lowers[i], Marks::kOverlay});
   }
   return branches;
 }
@@ -51,7 +66,9 @@ std::vector<std::string> Components(std::string_view path) {
   return out;
 }
 
-bool IsOpaque(const OpContext& op, FileSystem& fs, NodeId node) {
+bool IsOpaque(const OpContext& op, FileSystem& fs, NodeId node, Marks marks) {
+  if (marks == Marks::kAufs) return fs.Lookup(op, {node, ".wh..wh..opq"}).ok();
+  if (marks == Marks::kNone) return false;
   for (std::string_view key : {"trusted.overlay.opaque", "user.overlay.opaque"}) {
     const Result<std::string> value = fs.GetXattr(op, node, key);
     if (value.ok() && *value == "y") return true;
@@ -59,13 +76,17 @@ bool IsOpaque(const OpContext& op, FileSystem& fs, NodeId node) {
   return false;
 }
 
-Finding Search(const DirectoryRef& directory, const std::vector<std::string>& components) {
+Finding Search(const SearchedBranch& branch, const std::vector<std::string>& components) {
+  const DirectoryRef& directory = branch.directory;
   const Credentials root = RootCredentials();
   const OpContext op{root, kSimulationStart, Probe()};
   FileSystem& fs = *directory.fs;
   NodeId node = directory.node;
   bool opaque = false;
   for (std::size_t i = 0; i < components.size(); ++i) {
+    const bool hidden =
+        branch.marks == Marks::kAufs && fs.Lookup(op, {node, ".wh." + components[i]}).ok();
+    if (hidden) return i + 1 == components.size() ? Finding::kWhiteout : Finding::kBarred;
     const Result<NodeId> child = fs.Lookup(op, {node, components[i]});
     if (!child.ok()) {
       if (child.error() == Errno::kNotDir) return Finding::kBarred;
@@ -73,11 +94,12 @@ Finding Search(const DirectoryRef& directory, const std::vector<std::string>& co
     }
     const Result<Stat> stat = fs.GetAttr(op, *child);
     if (!stat.ok()) return Finding::kBarred;
-    if (stat->type == FileType::kCharDevice && stat->rdev == 0) {
+    const bool device = stat->type == FileType::kCharDevice && stat->rdev == 0;
+    if (device && branch.marks == Marks::kOverlay) {
       return i + 1 == components.size() ? Finding::kWhiteout : Finding::kBarred;
     }
     node = *child;
-    if (stat->type == FileType::kDirectory) opaque = opaque || IsOpaque(op, fs, node);
+    if (stat->type == FileType::kDirectory) opaque = opaque || IsOpaque(op, fs, node, branch.marks);
   }
   return Finding::kFound;
 }
@@ -88,8 +110,8 @@ std::optional<std::string> BranchSearch::LayerOf(const ScenarioRun& run, std::st
   const ScenarioMount* mount = run.mount();
   if (mount == nullptr) return std::nullopt;
   const std::vector<std::string> components = Components(path);
-  for (const Branch& branch : BranchesOf(*mount)) {
-    const Finding finding = Search(branch.directory, components);
+  for (const SearchedBranch& branch : BranchesOf(*mount)) {
+    const Finding finding = Search(branch, components);
     if (finding == Finding::kFound) return branch.name;
     if (finding != Finding::kAbsent) return std::nullopt;
   }
@@ -101,10 +123,10 @@ std::string BranchSearch::Column(const ScenarioRun& run, std::string_view path) 
   if (mount == nullptr) return "";
   const std::vector<std::string> components = Components(path);
   std::string out;
-  for (const Branch& branch : BranchesOf(*mount)) {
+  for (const SearchedBranch& branch : BranchesOf(*mount)) {
     if (!out.empty()) out += "  ";
     out += branch.label;
-    const Finding finding = Search(branch.directory, components);
+    const Finding finding = Search(branch, components);
     switch (finding) {
       case Finding::kAbsent:
         out += "·";

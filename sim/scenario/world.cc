@@ -136,6 +136,16 @@ Process& World::AsRoot(Process& process) {
   return process;
 }
 
+bool World::NextMountIsAufs() const {
+  bool next = aufs;
+  for (std::size_t i = position; i < scenario.statements.size(); ++i) {
+    const Statement& statement = scenario.statements[i];
+    if (statement.name == "driver") next = statement.args[0].number == kAufsDriver;
+    if (statement.name == "mount" || statement.name == "rawmount") break;
+  }
+  return next;
+}
+
 bool World::NextMountIsUserxattr() const {
   std::string text = mount_options;
   for (std::size_t i = position; i < scenario.statements.size(); ++i) {

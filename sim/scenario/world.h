@@ -128,8 +128,14 @@ class World {
   absl::StatusOr<std::string> PathOf(const std::string& stack_name);
   Outcome Mount(const std::string& point, const MountText& text, const ScenarioMount& names);
   Outcome Unmount(const std::string& point);
+  // Verbs and options on a mounted AUFS union. EINVAL for an overlay.
+  Outcome Remount(const std::string& point, std::string_view text);
+  // Virtual time passes; what was left for later is done.
+  Outcome Sleep(Duration duration);
   // Whether the next mount of the scenario asks for marks in the user namespace.
   bool NextMountIsUserxattr() const;
+  // Whether it is an AUFS mount.
+  bool NextMountIsAufs() const;
 
   // ── Text (output.cc) ─────────────────────────────────────────────────────────────────────────
   void Say(std::string_view line);
@@ -154,8 +160,10 @@ class World {
 
   std::vector<std::string> stack;  // of the next mounts
   std::string mount_options;       // of the next mounts
+  bool aufs = false;               // the next mounts are
   bool mounted_once_ = false;
   std::optional<std::string> upper;                  // layer the dumps show
+  std::optional<std::vector<std::string>> branches;  // of AUFS: the writable ones, instead
   std::string current_point = "merged";              // mount the dumps show
   std::set<std::string> touched;                     // layers changed on purpose since the mount
   std::map<std::string, std::string> lowers_before;  // layer -> fingerprint at its mount
@@ -170,6 +178,12 @@ class World {
   Result<DirectoryRef> ResolveDirectory(std::string_view path,
                                         std::vector<std::shared_ptr<MountedTree>>& below);
   Result<OverlayMount> ResolveMount(const MountText& text, MountedTree& tree);
+  // Mounts what the text says, in the dialect of the driver.
+  Result<std::unique_ptr<UnionFs>> MountOverlayText(const MountText& text, MountedTree& tree,
+                                                    OverlayMount& setup);
+  Result<std::unique_ptr<UnionFs>> MountAufsText(const MountText& text, MountedTree& tree);
+  Result<DirectoryRef> ResolveBranch(std::string_view path, MountedTree& tree);
+  void ShowBranches(const UnionFs& fs);
   bool InUse(const DirectoryRef& directory);
   Result<void> Occupy(const OverlayMount& mount, MountedTree& tree);
   void BeginEpoch();

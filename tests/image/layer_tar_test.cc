@@ -330,6 +330,19 @@ TEST(LayerTarMarks, UserFormUsesTheUserXattr) {
   EXPECT_EQ(Read(tar.Done(), options), "d a [user.overlay.opaque=y]\nd b\n");
 }
 
+TEST(LayerTarMarks, AufsFormKeepsTheFiles) {
+  LayerTarOptions options;
+  options.whiteouts = WhiteoutForm::kAufs;
+  TarBuilder tar;
+  tar.File(".wh.x", "")
+      .File("d/.wh..wh..opq", "")
+      .File("d/y", "1")
+      .File(".wh.z", "")
+      .File("z", "2");
+  EXPECT_EQ(Read(tar.Done(), options),
+            "f .wh.x \"\"\nd d\nf d/.wh..wh..opq \"\"\nf d/y \"1\"\nf z \"2\"\n");
+}
+
 TEST(LayerTarMarks, WhiteoutAfterAFileOfTheSameTarLeavesIt) {
   EXPECT_EQ(Read(TarBuilder().File("x", "1").File(".wh.x", "").Done()), "f x \"1\"\n");
 }

@@ -83,7 +83,37 @@ absl::Status LayerWriter::Apply(const TarEntry& entry, TarReader& reader) {
   return PutNode({*parent, names->back()}, entry, reader);
 }
 
+// A file that is a mark of AUFS.
+absl::Status LayerWriter::PutMarkFile(Place place, Instant time) {
+  const OpContext context = op(time);
+  const Result<NodeId> made =
+      fs_.Create(context, place, {.type = FileType::kRegular, .mode = 0444});
+  if (made.ok() || made.error() == Errno::kExist) return absl::OkStatus();
+  return MemFsError(made.error(), "creating a whiteout");
+}
+
+// Whiteouts are devices while the tar is read: a later entry may take the place of one.
+absl::Status LayerWriter::RenameWhiteouts() {
+  std::vector<Slot> slots(hidden_.begin(), hidden_.end());
+  std::sort(slots.begin(), slots.end());
+  for (const auto& [dir, name] : slots) {
+    const Result<NodeId> node = fs_.Lookup(op(Instant{}), {dir, name});
+    if (!node.ok() || !whiteouts_.contains(*node)) continue;
+    const Result<Stat> stat = fs_.GetAttr(op(Instant{}), *node);
+    if (!stat.ok()) return MemFsError(stat.error(), "reading attributes");
+    const Result<void> removed = fs_.Remove(op(stat->mtime), {dir, name}, FileType::kCharDevice);
+    if (!removed.ok()) return MemFsError(removed.error(), "removing a device");
+    const std::string file = std::string(kWhiteoutPrefix) + std::string(name);
+    absl::Status put = PutMarkFile({dir, file}, stat->mtime);
+    if (!put.ok()) return put;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status LayerWriter::Finish() {
+  if (options_.whiteouts == WhiteoutForm::kAufs) {
+    if (absl::Status renamed = RenameWhiteouts(); !renamed.ok()) return renamed;
+  }
   std::vector<NodeId> nodes;
   nodes.reserve(directories_.size());
   for (const auto& [node, attributes] : directories_) nodes.push_back(node);
@@ -91,7 +121,12 @@ absl::Status LayerWriter::Finish() {
   for (const NodeId node : nodes) {
     NodeAttributes& attributes = directories_[node];
     if (opaque_.contains(node)) {
-      attributes.xattrs[std::string(OpaqueKey(options_.whiteouts))] = "y";
+      if (options_.whiteouts == WhiteoutForm::kAufs) {
+        absl::Status marked = PutMarkFile({node, kOpaqueName}, attributes.mtime);
+        if (!marked.ok()) return marked;
+      } else {
+        attributes.xattrs[std::string(OpaqueKey(options_.whiteouts))] = "y";
+      }
     }
     absl::Status set = SetAttributes(fs_, node, attributes, report_.xattrs_dropped);
     if (!set.ok()) return set;

@@ -53,6 +53,8 @@ class LayerWriter {
   absl::StatusOr<NodeId> FindLinkTarget(std::string_view link);
 
   absl::Status SetDirectory(NodeId node, const TarEntry& entry);
+  absl::Status PutMarkFile(Place place, Instant time);
+  absl::Status RenameWhiteouts();
   absl::Status PutWhiteout(NodeId parent, std::string_view name, const TarEntry& entry);
   absl::Status PutNode(Place place, const TarEntry& entry, TarReader& reader);
   absl::Status PutDirectory(Place place, const TarEntry& entry);

@@ -190,7 +190,14 @@ void AufsDialect::Applied(const OpContext& op, UnionState& state, const Plan& pl
   for (const Step& step : plan.steps) {
     const UnionNode* node = step.copied_up.value == 0 ? nullptr : state.nodes.Find(step.copied_up);
     if (node == nullptr || !options().xino) continue;
-    for (const NodeKey& key : node->keys) books.inodes.Set(key, node->private_ino);
+    const Hit& top = node->top();
+    const NodeKey key{&state.fs(top.branch), top.node};
+    // Other names of the lower object keep the number.
+    if (node->counts_names && node->nlink > 1) {
+      books.inodes.Set(key, node->private_ino);
+    } else {
+      books.inodes.SetOnly(key, node->private_ino);
+    }
   }
 }
 

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "vfs/union/union_node.h"
 
 namespace lamina {
@@ -22,17 +23,19 @@ class AufsInodes {
   std::uint64_t Of(const NodeKey& object);
   std::uint64_t New();
   // From now on the object has that number.
-  void Set(const NodeKey& object, std::uint64_t ino) { numbers_[object] = ino; }
-  // The object goes, or gets another number when it is seen again.
-  void Forget(const NodeKey& object) { numbers_.erase(object); }
-  // Nothing has the number any more.
+  void Set(const NodeKey& object, std::uint64_t ino);
+  // No other object has that number: those that had it get another one when they are seen again.
+  void SetOnly(const NodeKey& object, std::uint64_t ino);
+  // Nothing has the number any more; it is free.
   void Release(std::uint64_t ino);
   // Forgets every object; the numbers in use stay so.
-  void ForgetObjects() { numbers_.clear(); }
+  void ForgetObjects();
 
  private:
+  using Objects = absl::InlinedVector<NodeKey, 1>;
   absl::flat_hash_map<NodeKey, std::uint64_t> numbers_;
-  std::set<std::uint64_t> free_;  // below next_
+  absl::flat_hash_map<std::uint64_t, Objects> objects_;  // of a number
+  std::set<std::uint64_t> free_;                         // below next_
   std::uint64_t next_ = kFirst;
 };
 

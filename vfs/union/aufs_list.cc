@@ -110,10 +110,7 @@ void AufsDialect::Instantiated(UnionState& state, UnionNode& node) const {
       options().xino ? books_->inodes.Of({&state.fs(top.branch), top.node}) : books_->inodes.New();
 }
 
-void AufsDialect::Forgotten(UnionState& state, const UnionNode& node) const {
-  for (const NodeKey& key : node.keys) books_->inodes.Forget(key);
-  const Hit& top = node.top();
-  books_->inodes.Forget({&state.fs(top.branch), top.node});
+void AufsDialect::Forgotten(UnionState&, const UnionNode& node) const {
   books_->inodes.Release(node.private_ino);
 }
 

@@ -50,10 +50,12 @@ struct LayerTarLimits {
   std::uint64_t max_ratio = 20'000;
 };
 
-// The marks that an overlay understands. The opaque mark depends on the mount option userxattr.
+// The marks of the union that will be mounted. Overlay's opaque mark depends on the mount option
+// userxattr.
 enum class WhiteoutForm : std::uint8_t {
-  kOverlay,      // trusted.overlay.opaque
-  kOverlayUser,  // user.overlay.opaque
+  kOverlay,      // a device 0:0, trusted.overlay.opaque
+  kOverlayUser,  // a device 0:0, user.overlay.opaque
+  kAufs,         // files .wh.NAME and .wh..wh..opq, as they stand in the tar
 };
 
 struct LayerTarOptions {
