@@ -72,7 +72,7 @@ Process::Body::OpenResult Process::Body::OpenUnnamed(const OpContext& op, std::s
   NewNode node;
   node.type = FileType::kRegular;
   node.mode = ModeOfNew(op, *dir, node.type, mode);
-  const OpenFlags flags{.access = how.access, .append = how.append};
+  const OpenFlags flags{.access = how.access, .append = how.append, .direct = how.direct};
   Result<Opened> opened = fs.CreateUnnamed(op, dir->node, node, flags);
   if (!opened.ok()) return opened.error();
   std::shared_ptr<internal::OpenFile> file = NewFile(how, node.type, *opened);
@@ -91,7 +91,7 @@ Process::Body::OpenResult Process::Body::CreateAndOpen(const OpContext& op, cons
   NewNode node;
   node.type = FileType::kRegular;
   node.mode = ModeOfNew(op, *dir, node.type, mode);
-  const OpenFlags flags{.access = how.access, .append = how.append};
+  const OpenFlags flags{.access = how.access, .append = how.append, .direct = how.direct};
   Result<Opened> opened = fs.CreateOpen(op, walk.place(), node, flags);
   if (!opened.ok()) return opened.error();
   return NewFile(how, node.type, *opened);
@@ -163,7 +163,8 @@ Process::Body::OpenResult Process::Body::OpenExisting(const OpContext& op, const
                                                       const OpenHow& how) {
   const Stat& stat = *walk.stat;
   if (Result<void> allowed = CheckMayOpen(op, walk, how); !allowed.ok()) return allowed.error();
-  OpenFlags flags{.access = how.access, .append = how.append, .truncate = how.truncate};
+  OpenFlags flags{
+      .access = how.access, .append = how.append, .truncate = how.truncate, .direct = how.direct};
   switch (stat.type) {
     case FileType::kRegular: {
       Result<void> free = locks->CheckOpen(stat.node, IsWriting(how.access));

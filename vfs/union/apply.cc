@@ -91,7 +91,9 @@ Result<void> Application::Run() {
     if (step.phase == StepPhase::kPrepare) KeepTimes(step);
     Result<void> done = RunStep(step);
     if (!done.ok()) {
-      if (step.phase == StepPhase::kCleanUp || step.best_effort) continue;
+      const Errno error = done.error();
+      const bool counts = step.minds_quota && (error == Errno::kDQuot || error == Errno::kNoMem);
+      if (step.phase == StepPhase::kCleanUp || (step.best_effort && !counts)) continue;
       TakeBack();
       return done;
     }

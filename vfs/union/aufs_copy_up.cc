@@ -131,6 +131,7 @@ Result<void> AufsDialect::AddXattrs(const OpContext& op, const UnionState& state
     step.branch = branch;
     step.node = target;
     step.best_effort = (ignored & NamespaceOf(key)) != 0;
+    step.minds_quota = true;
     step.key = std::move(key);
     step.value = *std::move(value);
   }
@@ -355,6 +356,14 @@ Result<BranchIndex> AufsDialect::PlanCopyUp(const OpContext& caller, const Union
   const Result<void> copied = PlanCopy(op, state, node, {*branch, parent, node.name}, need, plan);
   if (!copied.ok()) return copied.error();
   return branch;
+}
+
+// The times of a device, fifo or socket in a branch that cannot be written.
+bool AufsDialect::Ignores(const UnionNode& node, const AttrChange& change) const {
+  const bool special = node.type == FileType::kFifo || node.type == FileType::kSocket ||
+                       node.type == FileType::kCharDevice || node.type == FileType::kBlockDevice;
+  const bool only_times = !change.mode && !change.uid && !change.gid && !change.size_bytes;
+  return special && only_times && !node.has_writable;
 }
 
 // coo_reg, coo_all, moo: an open copies up to the nearest writable branch above.

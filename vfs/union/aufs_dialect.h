@@ -110,6 +110,8 @@ class AufsDialect final : public Dialect {
   bool CopiesUpAtOpen() const override { return false; }
   bool LinksUpAtUse() const override { return true; }
   bool CopiesAcross() const override { return false; }
+  bool Ignores(const UnionNode& node, const AttrChange& change) const override;
+  bool AllowsDirect() const override { return options().dio; }
   Result<Hit> FindBody(const OpContext&, const UnionState&, const UnionNode& node) const override {
     return node.top();
   }

@@ -88,8 +88,14 @@ std::uint32_t AufsDialect::DirectoryLinks(const OpContext& caller, const UnionSt
 }
 
 Result<FsSpace> AufsDialect::Space(const OpContext& op, const UnionState& state) const {
-  if (!options().sum) return state.fs(0).GetSpace(op);
+  constexpr std::uint64_t kMagic = 0x61756673;  // "aufs"
   FsSpace sum;
+  if (!options().sum) {
+    Result<FsSpace> top = state.fs(0).GetSpace(op);
+    if (top.ok()) top->type = kMagic;
+    return top;
+  }
+  sum.type = kMagic;
   std::vector<const FileSystem*> counted;
   for (const Branch& branch : state.branches) {
     if (std::find(counted.begin(), counted.end(), branch.fs) != counted.end()) continue;

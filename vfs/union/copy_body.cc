@@ -107,10 +107,12 @@ Result<std::uint64_t> CopyBody(const OpContext& op, FileSystem& source_fs, NodeI
     Result<std::shared_ptr<const PagedBytes>> content = source_fs.ShareContent(op, *opened);
     if (!content.ok() && content.error() != Errno::kOpNotSupp) return content.error();
     if (content.ok()) {
-      if (drop_zeros) {
-        PagedBytes dense = (*content)->Clone();
-        dense.DropZeroPages();
-        content = std::make_shared<const PagedBytes>(std::move(dense));
+      if (drop_zeros || length_bytes < (*content)->size_bytes()) {
+        // No more than what stays is ever in the target.
+        PagedBytes kept = (*content)->Clone();
+        kept.Resize(std::min(length_bytes, kept.size_bytes()));
+        if (drop_zeros) kept.DropZeroPages();
+        content = std::make_shared<const PagedBytes>(std::move(kept));
       }
       const std::uint64_t bytes = DataBytes(**content, length_bytes);
       const bool resized = length_bytes != (*content)->size_bytes();

@@ -98,6 +98,10 @@ class Dialect {
                                          UnionNode& node, BodyNeed need, Plan& plan) const = 0;
   // copy_file_range works between files of different branches.
   virtual bool CopiesAcross() const { return true; }
+  // A change of attributes that is dropped without an error.
+  virtual bool Ignores(const UnionNode&, const AttrChange&) const { return false; }
+  // Whether a file may be opened for direct I/O.
+  virtual bool AllowsDirect() const { return true; }
   // What an open does that writes nothing.
   virtual Result<void> PlanOpen(const OpContext&, const UnionState&, UnionNode&, Plan&) const {
     return {};

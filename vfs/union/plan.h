@@ -64,6 +64,7 @@ struct Step {
   BranchIndex branch = 0;
   bool as_mounter = true;    // with the mounter's credentials, else the caller's
   bool best_effort = false;  // a failure is ignored
+  bool minds_quota = false;  // … but not kDQuot and kNoMem
   StepNode node;
   StepPlace place;
   StepPlace to;  // kRename; a slot: a temporary name beside `place`

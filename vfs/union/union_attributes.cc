@@ -55,6 +55,7 @@ Result<void> UnionFs::SetAttr(const OpContext& op, NodeId id, const AttrChange& 
   if (change.size_bytes.has_value() && node.type != FileType::kRegular) {
     return node.type == FileType::kDirectory ? Errno::kIsDir : Errno::kInval;
   }
+  if (body_->dialect->Ignores(node, change)) return {};
   Plan plan;
   const BodyNeed need{.data = change.size_bytes.has_value(),
                       .limit_bytes = change.size_bytes.value_or(~std::uint64_t{0})};

@@ -140,6 +140,9 @@ Result<HandleId> UnionFs::Open(const OpContext& op, NodeId id, OpenFlags flags) 
   Result<UnionNode*> found = body_->FindNode(id);
   if (!found.ok()) return found.error();
   UnionNode& node = **found;
+  if (flags.direct && node.type == FileType::kRegular && !body_->dialect->AllowsDirect()) {
+    return Errno::kInval;
+  }
   const bool writes = Writes(flags);
   UnionHandle::Kind kind = UnionHandle::Kind::kFile;
   if (flags.access == Access::kPath) {

@@ -120,6 +120,7 @@ struct OpenFlags {
   Access access = Access::kRead;
   bool append = false;
   bool truncate = false;  // truncate at open: 0 bytes copied up
+  bool direct = false;    // O_DIRECT; kInval where that is not supported
 };
 struct Opened {
   NodeId node;
@@ -148,6 +149,7 @@ struct DirCookie {
 inline constexpr DirCookie kDirEnd{~std::uint64_t{0}};
 
 struct FsSpace {
+  std::uint64_t type = 0;  // statfs' f_type where it matters to somebody; else 0
   std::uint64_t total_bytes = 0;
   std::uint64_t free_bytes = 0;
   std::uint64_t total_nodes = 0;

@@ -34,6 +34,7 @@ struct OpenHow {
   bool directory = false;  // O_DIRECTORY
   bool no_follow = false;  // O_NOFOLLOW
   bool unnamed = false;    // O_TMPFILE: the path names the directory
+  bool direct = false;     // O_DIRECT
 };
 
 // Times for Utimens: a point, now, or kept.
