@@ -5,7 +5,7 @@
 //   W4  the first 4 KiB write into a 64 MiB lower file (copy-up)
 //   W7  10,000 lower files deleted, then their 100 directories listed
 //
-//   union_bench [W1|W3|W4|W7]      W1 shows W2 too
+//   union_bench [W1|W3|W4|W7] [overlay|aufs]      W1 shows W2 too
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -19,6 +19,7 @@
 #include "lamina/fs/mem_fs.h"
 #include "lamina/fs/process.h"
 #include "lamina/store/page.h"
+#include "lamina/union/aufs.h"
 #include "lamina/union/overlay.h"
 
 namespace lamina::bench {
@@ -39,7 +40,10 @@ void Must(Result<void> result) {
   if (!result.ok()) std::abort();
 }
 
-// An overlay of `layers` lowers on memory; the bottom one holds the files.
+enum class Mounted : std::uint8_t { kOverlay, kAufs };
+Mounted g_dialect = Mounted::kOverlay;  // of the stacks that are made
+
+// A union of `layers` lowers on memory; the bottom one holds the files.
 class Stack {
  public:
   explicit Stack(std::size_t layers) : lowers_(layers) {}
@@ -51,18 +55,10 @@ class Stack {
     return process;
   }
   void Mount() {
-    const OpContext op{root_, clock_.now(), Probe()};
-    OverlayMount mount;
     for (MemFs& lower : lowers_) {
       if (!lower.frozen()) lower.Freeze();
-      mount.lowers.push_back({&lower, lower.root(), {}, {}});
     }
-    const NewNode directory{.type = FileType::kDirectory, .mode = 0755};
-    mount.upper = DirectoryRef{
-        home_.get(), Must(home_->Create(op, {home_->root(), "upper"}, directory)), {}, {}};
-    mount.work = DirectoryRef{
-        home_.get(), Must(home_->Create(op, {home_->root(), "work"}, directory)), {}, {}};
-    union_ = Must(MountOverlay(op, mount));
+    union_ = g_dialect == Mounted::kAufs ? MountedAufs() : MountedOverlay();
     process_ = On(*union_);
   }
   // A new union over the same lowers with an empty upper; nothing is remembered.
@@ -79,6 +75,28 @@ class Stack {
   OpContext Op() const { return OpContext{root_, clock_.now(), Probe()}; }
 
  private:
+  std::unique_ptr<UnionFs> MountedAufs() {
+    AufsMount mount;
+    mount.options.max_branches = 511;
+    mount.branches.push_back(
+        {{home_.get(), home_->root(), {}, {}}, AufsMode{.permission = AufsPermission::kReadWrite}});
+    for (MemFs& lower : lowers_) {
+      mount.branches.push_back({{&lower, lower.root(), {}, {}}, AufsMode{.whiteouts = true}});
+    }
+    return Must(MountAufs(Op(), mount));
+  }
+  std::unique_ptr<UnionFs> MountedOverlay() {
+    const OpContext op = Op();
+    OverlayMount mount;
+    for (MemFs& lower : lowers_) mount.lowers.push_back({&lower, lower.root(), {}, {}});
+    const NewNode directory{.type = FileType::kDirectory, .mode = 0755};
+    mount.upper = DirectoryRef{
+        home_.get(), Must(home_->Create(op, {home_->root(), "upper"}, directory)), {}, {}};
+    mount.work = DirectoryRef{
+        home_.get(), Must(home_->Create(op, {home_->root(), "work"}, directory)), {}, {}};
+    return Must(MountOverlay(op, mount));
+  }
+
   Clock clock_;
   const Credentials root_ = RootCredentials();
   std::unique_ptr<MemFs> home_ = std::make_unique<MemFs>();
@@ -424,13 +442,25 @@ void CompareDeletion() {
 }  // namespace lamina::bench
 
 int main(int argc, char** argv) {
-  const std::string only = argc > 1 ? argv[1] : "";
+  std::string only;
+  std::string dialect;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    (word == "overlay" || word == "aufs" ? dialect : only) = word;
+  }
   const auto run = [&](const char* name, void (*compare)()) {
     if (only.empty() || only == name) compare();
   };
-  run("W1", lamina::bench::CompareStat);
-  run("W3", lamina::bench::CompareListing);
-  run("W4", lamina::bench::CompareCopyUp);
-  run("W7", lamina::bench::CompareDeletion);
+  using lamina::bench::Mounted;
+  for (const Mounted mounted : {Mounted::kOverlay, Mounted::kAufs}) {
+    const char* const name = mounted == Mounted::kAufs ? "aufs" : "overlay";
+    if (!dialect.empty() && dialect != name) continue;
+    std::printf("== %s\n", name);
+    lamina::bench::g_dialect = mounted;
+    run("W1", lamina::bench::CompareStat);
+    run("W3", lamina::bench::CompareListing);
+    run("W4", lamina::bench::CompareCopyUp);
+    run("W7", lamina::bench::CompareDeletion);
+  }
   return 0;
 }

@@ -15,10 +15,6 @@ using ::testing::ElementsAre;
 
 using BranchNames = std::vector<std::vector<std::string>>;  // topmost first
 
-DirEntry EntryOf(std::string_view name, std::uint64_t ino) {
-  return {.name = name, .node = {}, .type = FileType::kRegular, .ino = ino};
-}
-
 // "name@branch" of every entry, in order. The inode number of an entry is its branch's, too.
 std::vector<std::string> Shown(const MergedListing& listing) {
   std::vector<std::string> shown;
@@ -33,7 +29,7 @@ std::vector<std::string> Merged(const BranchNames& branches, std::size_t expecte
   ListingMerge merge(expected);
   for (std::size_t branch = 0; branch < branches.size(); ++branch) {
     merge.Begin(static_cast<BranchIndex>(branch), branch + 1 == branches.size());
-    for (const std::string& name : branches[branch]) merge.Add(EntryOf(name, branch));
+    for (const std::string& name : branches[branch]) merge.Add(name, FileType::kRegular, branch);
   }
   return Shown(std::move(merge).Take());
 }
@@ -74,11 +70,11 @@ TEST(MergedListing, NamesInTheSameOrderAreOneEntryEach) {
 TEST(MergedListing, ABranchThatBeginsOnceMoreFindsItsOwnNames) {
   ListingMerge merge(0);
   merge.Begin(0, true);
-  merge.Add(EntryOf("a", 0));
-  merge.Add(EntryOf("b", 0));
+  merge.Add("a", FileType::kRegular, 0);
+  merge.Add("b", FileType::kRegular, 0);
   merge.Begin(0, true);
-  EXPECT_EQ(merge.Add(EntryOf("b", 0)), std::nullopt);
-  EXPECT_EQ(merge.Add(EntryOf("c", 0)), 2U);
+  EXPECT_EQ(merge.Add("b", FileType::kRegular, 0), std::nullopt);
+  EXPECT_EQ(merge.Add("c", FileType::kRegular, 0), 2U);
   EXPECT_THAT(Shown(std::move(merge).Take()), ElementsAre("a@0", "b@0", "c@0"));
 }
 

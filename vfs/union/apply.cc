@@ -138,6 +138,9 @@ void Application::Committed(const Step& step) {
   const Slot& made = slots_[static_cast<std::size_t>(made_slot)];
   const NodeKey key{&state_.fs(step.branch), made.node};
   if (step.rekeys) {
+    if (!step.indexed) {
+      for (const NodeKey& old : node.keys) dropped_keys_.emplace_back(node.id, old);
+    }
     state_.nodes.Rekey(node, key, step.indexed);
     node.name_in_writable = !step.elsewhere;
     CachedName* cached = state_.names.Find(node.parent, node.name);

@@ -30,6 +30,8 @@ class Application {
   NodeId slot_node(int slot) const { return slots_[static_cast<std::size_t>(slot)].node; }
   // The slot's open handle, which the caller closes from now on.
   HandleId TakeHandle(int slot);
+  // Keys under which union nodes are no longer found.
+  const std::vector<std::pair<NodeId, NodeKey>>& dropped_keys() const { return dropped_keys_; }
   // Where a slot's temporary name is.
   Place slot_place(int slot) const {
     const Slot& made = slots_[static_cast<std::size_t>(slot)];
@@ -83,6 +85,7 @@ class Application {
   std::vector<Slot> slots_;
   std::vector<Undo> undo_;
   std::vector<OldTimes> times_;
+  std::vector<std::pair<NodeId, NodeKey>> dropped_keys_;
 };
 
 }  // namespace lamina

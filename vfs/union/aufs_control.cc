@@ -92,10 +92,14 @@ void AufsControl::BranchesChanged(const OpContext& op) {
   books.policy.ForgetSpace();
   state_.changing.clear();
   state_.has_writable = false;
+  state_.sole_writable = kNoBranch;
   for (std::size_t i = 0; i < state_.branches.size(); ++i) {
     Branch& branch = state_.branches[i];
     branch.mode = BranchModeOf(books.modes[i]);
-    state_.has_writable = state_.has_writable || branch.mode == BranchMode::kReadWrite;
+    if (branch.mode == BranchMode::kReadWrite) {
+      state_.sole_writable = state_.has_writable ? kNoBranch : static_cast<BranchIndex>(i);
+      state_.has_writable = true;
+    }
     const bool known = std::find(state_.changing.begin(), state_.changing.end(), branch.fs) !=
                        state_.changing.end();
     if (!branch.fs->frozen() && !known) state_.changing.push_back(branch.fs);

@@ -85,6 +85,11 @@ Result<PolicyChoice> AufsDialect::ChooseForNew(const OpContext& op, const UnionS
 
 Result<BranchIndex> AufsDialect::ChooseForCopy(const OpContext& op, const UnionState& state,
                                                const UnionNode& dir, BranchIndex top) const {
+  // Every policy goes up, and there is one place to go.
+  if (state.sole_writable != kNoBranch) {
+    if (state.sole_writable <= top) return state.sole_writable;
+    return Errno::kRoFs;
+  }
   Result<PolicyChoice> choice =
       WithView(op, state, dir, top, kNoBranch,
                [&](const PolicyView& view) { return ChooseForCopyUp(options().copy_up, view); });

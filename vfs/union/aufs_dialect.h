@@ -117,6 +117,9 @@ class AufsDialect final : public Dialect {
   }
   Result<BranchIndex> PlanCopyUp(const OpContext& op, const UnionState& state, UnionNode& node,
                                  BodyNeed need, Plan& plan) const override;
+  bool ActsAtOpen(const UnionNode& node) const override {
+    return books_->modes[node.top().branch].on_open != AufsOnOpen::kNothing;
+  }
   Result<void> PlanOpen(const OpContext& op, const UnionState& state, UnionNode& node,
                         Plan& plan) const override;
   Result<BranchIndex> PlanUnnamed(const OpContext& op, const UnionState& state, UnionNode& dir,

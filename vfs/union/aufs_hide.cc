@@ -127,10 +127,15 @@ Result<void> AufsDialect::PlanHide(const OpContext& caller, const UnionState& st
   if (directory) {
     if (Result<void> empty = CheckEmpty(op, state, node); !empty.ok()) return empty;
   }
-  Result<Resolution> now = Resolve(caller, state, dir, victim.name);
-  if (!now.ok()) return now.error();
-  if (now->hits.empty()) return Errno::kNoEnt;
-  const BranchIndex top = now->hits.front().branch;
+  // A pseudo-linked name may have its own entry further down than the file is.
+  Hit entry = node.top();
+  if (node.needs_link()) {
+    Result<Resolution> now = Resolve(caller, state, dir, victim.name);
+    if (!now.ok()) return now.error();
+    if (now->hits.empty()) return Errno::kNoEnt;
+    entry = now->hits.front();
+  }
+  const BranchIndex top = entry.branch;
   BranchIndex branch = top;
   if (!state.writable(top)) {
     Result<BranchIndex> chosen = ChooseForCopy(op, state, dir, top);
@@ -158,7 +163,7 @@ Result<void> AufsDialect::PlanHide(const OpContext& caller, const UnionState& st
     if (directory) {
       remove.to.dir = StepNode::Slot(slot);
       remove.rename_mode = RenameMode::kNoReplace;
-      Result<void> emptied = PlanEmptying(op, state, branch, now->hits.front().node, slot, plan);
+      Result<void> emptied = PlanEmptying(op, state, branch, entry.node, slot, plan);
       if (!emptied.ok()) return emptied;
     }
   }
@@ -191,13 +196,16 @@ void AufsDialect::Applied(const OpContext& op, UnionState& state, const Plan& pl
     const UnionNode* node = step.copied_up.value == 0 ? nullptr : state.nodes.Find(step.copied_up);
     if (node == nullptr || !options().xino) continue;
     const Hit& top = node->top();
-    const NodeKey key{&state.fs(top.branch), top.node};
-    // Other names of the lower object keep the number.
-    if (node->counts_names && node->nlink > 1) {
-      books.inodes.Set(key, node->private_ino);
-    } else {
-      books.inodes.SetOnly(key, node->private_ino);
+    books.inodes.Set({&state.fs(top.branch), top.node}, node->private_ino);
+    // Without pseudo-links the other names of the lower object keep the number, but not the file.
+    if (node->counts_names && node->nlink > 1 && !node->indexed) {
+      books.inodes.Share(node->private_ino);
     }
+  }
+  for (const auto& [node, key] : application.dropped_keys()) {
+    const UnionNode* owner = state.nodes.Find(node);
+    const bool shares = owner != nullptr && owner->counts_names && owner->nlink > 1;
+    if (!shares) books.inodes.Forget(key);
   }
 }
 

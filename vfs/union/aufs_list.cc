@@ -13,6 +13,12 @@ struct Marker {
   std::size_t after = 0;
 };
 
+// A name that no branch below shows.
+void AddHidden(std::string_view name, ListingMerge& merge) {
+  const std::optional<std::size_t> added = merge.Add(name, FileType::kRegular, 0);
+  if (added.has_value()) merge.entry(*added).whiteout = true;
+}
+
 }  // namespace
 
 Result<MergedListing> AufsDialect::List(const OpContext& caller, const UnionState& state,
@@ -29,41 +35,48 @@ Result<MergedListing> AufsDialect::List(const OpContext& caller, const UnionStat
     merge.Begin(hit.branch, false);
     markers.clear();
     const std::size_t begin = merge.size();
+    bool only_whiteouts = true;  // so far
+    // With xino, what a node shows is what its object has.
+    AufsInodes::Map& numbers = books_->inodes.MapOf(&fs);
+    const auto number_of = [&](NodeId node) {
+      const UnionNode* known = options().xino ? nullptr : state.nodes.FindByKey({&fs, node});
+      return known != nullptr ? known->private_ino : books_->inodes.Of(numbers, node);
+    };
     Result<DirCookie> at = DirCookie{};
     while (at.ok() && *at != kDirEnd) {
       at = fs.ReadDir(op, *handle, *at, [&](const DirEntry& entry) {
         if (entry.name.size() > kAufsWhiteout.size() && IsAufsWhiteout(entry.name)) {
           if (options().shwh) shown_markers.emplace_back(entry.name);
           if (last || !whable(hit.branch) || IsAufsReserved(entry.name)) return true;
-          markers.push_back({std::string(entry.name.substr(kAufsWhiteout.size())), merge.size()});
+          const std::string_view hidden = entry.name.substr(kAufsWhiteout.size());
+          if (only_whiteouts) {
+            AddHidden(hidden, merge);
+          } else {
+            markers.push_back({std::string(hidden), merge.size()});
+          }
           return true;
         }
-        DirEntry shown = entry;
-        if (entry.name.size() > kAufsNameMax) shown.type = kUnknownType;
-        NodeId node = entry.node;
-        shown.ino = node.value == 0 ? entry.ino : 0;
-        const std::optional<std::size_t> added = merge.Add(shown);
-        if (added.has_value() && node.value != 0) {
-          const NodeKey key{&fs, node};
-          const UnionNode* known = state.nodes.FindByKey(key);
-          merge.entry(*added).ino = known != nullptr ? known->private_ino : books_->inodes.Of(key);
+        if (only_whiteouts && merge.size() > begin) merge.Begin(hit.branch, false);
+        only_whiteouts = false;
+        const FileType type = entry.name.size() > kAufsNameMax ? kUnknownType : entry.type;
+        const std::optional<std::size_t> added = merge.Add(entry.name, type, entry.ino);
+        if (added.has_value() && entry.node.value != 0) {
+          merge.entry(*added).ino = number_of(entry.node);
         }
         return true;
       });
     }
     fs.Close(*handle);
     if (!at.ok()) return at.error();
-    if (merge.size() > begin && !markers.empty()) merge.Begin(hit.branch, false);
+    if (!markers.empty()) merge.Begin(hit.branch, false);
     for (const Marker& marker : markers) {
       // An entry of the same branch that stands behind its whiteout does not show.
       const std::optional<std::size_t> own = merge.Position(marker.name);
-      if (own.has_value()) {
-        if (*own >= marker.after) merge.entry(*own).whiteout = true;
-        continue;
+      if (!own.has_value()) {
+        AddHidden(marker.name, merge);
+      } else if (*own >= marker.after) {
+        merge.entry(*own).whiteout = true;
       }
-      const DirEntry hidden{.name = marker.name, .node = {}, .type = FileType::kRegular};
-      const std::optional<std::size_t> added = merge.Add(hidden);
-      if (added.has_value()) merge.entry(*added).whiteout = true;
     }
   }
   MergedListing listing = std::move(merge).Take();
@@ -117,7 +130,9 @@ void AufsDialect::Instantiated(UnionState& state, UnionNode& node) const {
 }
 
 void AufsDialect::Forgotten(UnionState&, const UnionNode& node) const {
-  books_->inodes.Release(node.private_ino);
+  AufsInodes& inodes = books_->inodes;
+  for (const NodeKey& key : node.keys) inodes.Forget(key);
+  inodes.Release(node.private_ino);
 }
 
 }  // namespace lamina

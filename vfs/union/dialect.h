@@ -102,7 +102,8 @@ class Dialect {
   virtual bool Ignores(const UnionNode&, const AttrChange&) const { return false; }
   // Whether a file may be opened for direct I/O.
   virtual bool AllowsDirect() const { return true; }
-  // What an open does that writes nothing.
+  // What an open does that writes nothing; asked for where ActsAtOpen.
+  virtual bool ActsAtOpen(const UnionNode&) const { return false; }
   virtual Result<void> PlanOpen(const OpContext&, const UnionState&, UnionNode&, Plan&) const {
     return {};
   }

@@ -58,15 +58,16 @@ std::uint64_t ListingMerge::FindInIndex(std::string_view wanted) {
   }
 }
 
-std::optional<std::size_t> ListingMerge::Add(const DirEntry& entry) {
-  const std::uint64_t known = Find(entry.name);
+std::optional<std::size_t> ListingMerge::Add(std::string_view name, FileType type,
+                                             std::uint64_t ino) {
+  const std::uint64_t known = Find(name);
   if (known != kNone) {
     next_ = known + 1;
     if (lowest_branch_) lowest_.push_back(known);
     return std::nullopt;
   }
   const std::size_t at = listing_.entries.size();
-  listing_.Append(entry.name, entry.type, entry.ino, branch_);
+  listing_.Append(name, type, ino, branch_);
   if (lowest_branch_) lowest_.push_back(at);
   return at;
 }
@@ -74,7 +75,8 @@ std::optional<std::size_t> ListingMerge::Add(const DirEntry& entry) {
 MergedListing ListingMerge::Take() && {
   std::vector<ListedEntry>& entries = listing_.entries;
   // One branch, or none that the lowest has not: they stand in order.
-  if (std::is_sorted(lowest_.begin(), lowest_.end()) && lowest_.size() == entries.size()) {
+  const bool whole = lowest_.empty() || lowest_.size() == entries.size();
+  if (whole && std::is_sorted(lowest_.begin(), lowest_.end())) {
     return std::move(listing_);
   }
   std::vector<ListedEntry> ordered;

@@ -65,7 +65,7 @@ class ListingMerge {
   // behind the others.
   void Begin(BranchIndex branch, bool lowest);
   // Where the new entry is; nothing when a branch above has the name.
-  std::optional<std::size_t> Add(const DirEntry& entry);
+  std::optional<std::size_t> Add(std::string_view name, FileType type, std::uint64_t ino);
   std::size_t size() const { return listing_.entries.size(); }
   // Where a name of the branches above is.
   std::optional<std::size_t> Position(std::string_view name) {

@@ -47,7 +47,7 @@ Result<MergedListing> OverlayDialect::List(const OpContext& caller, const UnionS
           markers.emplace_back(entry.name.substr(kDotWh.size()));
           return true;
         }
-        const std::optional<std::size_t> added = merge.Add(entry);
+        const std::optional<std::size_t> added = merge.Add(entry.name, entry.type, entry.ino);
         if (!added.has_value()) return true;
         if (xattr_whiteouts && entry.type == FileType::kRegular) {
           merge.entry(*added).check_whiteout = true;
@@ -70,8 +70,7 @@ Result<MergedListing> OverlayDialect::List(const OpContext& caller, const UnionS
     // Markers come last: an object of the same layer wins.
     if (!markers.empty()) merge.Begin(hit.branch, i + 1 == dir.hits.size());
     for (const std::string& name : markers) {
-      const DirEntry hidden{.name = name, .node = {}, .type = FileType::kRegular, .ino = 0};
-      const std::optional<std::size_t> added = merge.Add(hidden);
+      const std::optional<std::size_t> added = merge.Add(name, FileType::kRegular, 0);
       if (added.has_value()) {
         merge.entry(*added).whiteout = merge.entry(*added).dot_wh = true;
       } else {

@@ -90,12 +90,14 @@ Result<DirCookie> UnionFs::Body::ReadMerged(const OpContext& op, UnionHandle& ha
   // A cookie is an index plus one, 0 the start. The first read gives "." and ".." too, so an error
   // of the first entry only ends it.
   bool shown = from.value == 0;
+  const bool looks_up = look_up_all || look_up_writable || dir.xattr_whiteouts;
+  DirEntry given;
   for (std::uint64_t at = std::max<std::uint64_t>(from.value, 1) - 1; at < listing->entries.size();
        ++at) {
     ListedEntry& entry = listing->entries[at];
     if (entry.whiteout) continue;
-    const bool check =
-        entry.check_whiteout || look_up_all || (look_up_writable && entry.branch == 0);
+    const bool check = looks_up && (entry.check_whiteout || look_up_all ||
+                                    (look_up_writable && entry.branch == 0));
     if (check && !entry.looked_up) {
       listing->looked_up = true;
       Result<void> checked = CheckListed(op, dir, *listing, entry);
@@ -104,7 +106,10 @@ Result<DirCookie> UnionFs::Body::ReadMerged(const OpContext& op, UnionHandle& ha
       if (!checked.ok()) return DirCookie{at + 2};
       if (entry.whiteout) continue;
     }
-    if (!visit({listing->name(entry), NodeId{}, entry.type, entry.ino})) return DirCookie{at + 1};
+    given.name = listing->name(entry);
+    given.type = entry.type;
+    given.ino = entry.ino;
+    if (!visit(given)) return DirCookie{at + 1};
     shown = true;
   }
   return kDirEnd;

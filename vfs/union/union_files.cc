@@ -170,7 +170,7 @@ Result<HandleId> UnionFs::Open(const OpContext& op, NodeId id, OpenFlags flags) 
       truncate.as_mounter = false;
     }
     if (Result<void> done = body_->Apply(op, plan); !done.ok()) return done.error();
-  } else if (kind != UnionHandle::Kind::kPath) {
+  } else if (kind != UnionHandle::Kind::kPath && body_->dialect->ActsAtOpen(node)) {
     Plan plan;
     Result<void> planned = body_->dialect->PlanOpen(op, *body_->state, node, plan);
     if (!planned.ok()) return planned.error();

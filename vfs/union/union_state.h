@@ -13,12 +13,13 @@
 namespace lamina {
 
 struct UnionState {
-  std::vector<Branch> branches;        // topmost first
-  bool has_writable = false;           // branch 0 takes the writes
-  bool read_only = false;              // nothing may be changed
-  NodeId work;                         // on branch 0: where new objects are prepared
-  NodeId root;                         // the union's root node
-  absl::flat_hash_set<NodeKey> traps;  // roots of layers and work directories: not to be entered
+  std::vector<Branch> branches;           // topmost first
+  bool has_writable = false;              // some branch takes the writes (overlay: branch 0)
+  BranchIndex sole_writable = kNoBranch;  // the only one; kNoBranch: none or several
+  bool read_only = false;                 // nothing may be changed
+  NodeId work;                            // on branch 0: where new objects are prepared
+  NodeId root;                            // the union's root node
+  absl::flat_hash_set<NodeKey> traps;     // roots of layers and work directories: not to be entered
   NodeTable nodes;
   NameCache names;
   DirectoryCaches directories;
