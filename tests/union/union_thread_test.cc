@@ -1,10 +1,8 @@
 // Unions and threads: frozen layers are shared without a lock, a writable tree has one lock.
 #include <atomic>
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -16,15 +14,12 @@
 #include "lamina/union/overlay.h"
 #include "tests/image/tree_text.h"
 #include "tests/union/busy_process.h"
+#include "tests/union/busy_threads.h"
 
 namespace lamina {
 namespace {
 
 using test::TreeDetail;
-
-constexpr int kThreads = 4;
-constexpr int kCalls = 10'000;  // of each thread, if there is time
-constexpr std::chrono::seconds kMostTime{3};
 
 const Credentials kRoot = RootCredentials();
 const OpContext kOp{kRoot, kSimulationStart, {}};
@@ -119,54 +114,6 @@ class Container {
   std::unique_ptr<UnionFs> union_;
   std::unique_ptr<SynchronizedFileSystem> shared_;
 };
-
-void RunThreads(const std::function<void(int)>& work) {
-  std::vector<std::thread> threads;
-  for (int index = 0; index < kThreads; ++index) threads.emplace_back(work, index);
-  for (std::thread& thread : threads) thread.join();
-}
-
-// Calls until there are enough of them, or the time is up. Gives how many.
-int KeepBusy(BusyProcess& process) {
-  const auto end = std::chrono::steady_clock::now() + kMostTime;
-  int calls = 0;
-  while (calls < kCalls && std::chrono::steady_clock::now() < end) {
-    process.Call();
-    ++calls;
-  }
-  return calls;
-}
-
-// What is listed and not found, or found and not listed.
-std::vector<std::string> Contradictions(FileSystem& fs) {
-  std::vector<std::string> found;
-  Process process(fs, fs.root(), {});
-  std::vector<std::string> waiting = {""};
-  while (!waiting.empty()) {
-    const std::string dir = waiting.back();
-    waiting.pop_back();
-    const Result<std::vector<ProcessEntry>> entries =
-        process.ListDirectory(dir.empty() ? "/" : dir);
-    if (!entries.ok()) found.push_back(dir + ": " + std::string(ErrnoName(entries.error())));
-    if (!entries.ok()) continue;
-    std::vector<std::string> listed;
-    for (const ProcessEntry& entry : *entries) {
-      const std::string path = dir + '/' + entry.name;
-      const Result<Stat> stat = process.GetStat(path, LastLink::kKeep);
-      if (!stat.ok() || stat->type != entry.type) found.push_back(path + ": listed only");
-      if (entry.type == FileType::kDirectory) waiting.push_back(path);
-      listed.push_back(entry.name);
-    }
-    for (const std::string_view name : kBusyNames) {
-      const std::string path = dir + '/' + std::string(name);
-      const bool shown = std::find(listed.begin(), listed.end(), name) != listed.end();
-      if (!shown && process.GetStat(path, LastLink::kKeep).ok()) {
-        found.push_back(path + ": not listed");
-      }
-    }
-  }
-  return found;
-}
 
 struct Day {  // of one thread
   int calls = 0;

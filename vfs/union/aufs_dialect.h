@@ -137,7 +137,10 @@ class AufsDialect final : public Dialect {
 
   // ── What is left for later (aufs_hide.cc) ──
   void Applied(const OpContext& op, UnionState& state, const Plan& plan,
-               const Application& application) const override;
+               const Application& application, bool whole) const override;
+  // Copies have the numbers of what they were copied from.
+  void NumberCopies(const UnionState& state, const Plan& plan,
+                    const Application& application) const;
   std::optional<Instant> NextDeadline() const override;
   Result<void> RunUntil(const OpContext& op, UnionState& state, Instant until) const override;
 

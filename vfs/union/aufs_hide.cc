@@ -172,8 +172,10 @@ Result<void> AufsDialect::PlanHide(const OpContext& caller, const UnionState& st
 }
 
 void AufsDialect::Applied(const OpContext& op, UnionState& state, const Plan& plan,
-                          const Application& application) const {
+                          const Application& application, bool whole) const {
   AufsBooks& books = *books_;
+  if (options().xino) NumberCopies(state, plan, application);
+  if (!whole) return;
   if (plan.turn.has_value()) books.policy.round_robin = *plan.turn;
   if (plan.left_for_later >= 0) {
     const Place place = application.slot_place(plan.left_for_later);
@@ -192,9 +194,14 @@ void AufsDialect::Applied(const OpContext& op, UnionState& state, const Plan& pl
     ++node.version;
   }
   if (plan.renews_base != kNoBranch) books.base[plan.renews_base].full_since = op.now;
+}
+
+void AufsDialect::NumberCopies(const UnionState& state, const Plan& plan,
+                               const Application& application) const {
+  AufsBooks& books = *books_;
   for (const Step& step : plan.steps) {
     const UnionNode* node = step.copied_up.value == 0 ? nullptr : state.nodes.Find(step.copied_up);
-    if (node == nullptr || !options().xino) continue;
+    if (node == nullptr || node->hits.empty()) continue;
     const Hit& top = node->top();
     books.inodes.Set({&state.fs(top.branch), top.node}, node->private_ino);
     // Without pseudo-links the other names of the lower object keep the number, but not the file.

@@ -121,8 +121,9 @@ class Dialect {
                                   const NamedNode& from, const NamedNode& to, RenameMode mode,
                                   Plan& plan) const = 0;
 
-  // A plan was carried out.
-  virtual void Applied(const OpContext&, UnionState&, const Plan&, const Application&) const {}
+  // A plan was carried out, or failed on its way: what it committed before that stays.
+  virtual void Applied(const OpContext&, UnionState&, const Plan&, const Application&,
+                       bool /*whole*/) const {}
   // A node was made for an object; its key, if it has one.
   virtual void Instantiated(UnionState&, UnionNode&) const {}
   // A node without names and handles goes.

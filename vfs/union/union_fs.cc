@@ -230,7 +230,7 @@ Result<void> UnionFs::Body::Apply(const OpContext& op, const Plan& plan) {
   if (state->follows_edits) NoticeEdits();
   Application application(op, *state, plan, next_temporary);
   Result<void> done = Run(op, plan, application);
-  if (done.ok()) dialect->Applied(op, *state, plan, application);
+  dialect->Applied(op, *state, plan, application, done.ok());
   SeeOwnChanges();
   if (done.ok()) return done;
   // A directory that another took the place of before the plan failed has no name any more.
@@ -250,6 +250,7 @@ Result<UnionNode*> UnionFs::Body::MakeNode(const OpContext& op, const NamedNode&
   ++changes;
   Application application(op, *state, plan, next_temporary);
   Result<void> done = Run(op, plan, application);
+  dialect->Applied(op, *state, plan, application, done.ok());
   SeeOwnChanges();
   if (!done.ok()) return done.error();
   UnionNode& made = AddNode(node.type);
@@ -262,7 +263,6 @@ Result<UnionNode*> UnionFs::Body::MakeNode(const OpContext& op, const NamedNode&
   if (plan.made_opaque) made.opaque_branch = plan.made_branch;
   state->nodes.SetKey(made, NodeKey{&state->fs(plan.made_branch), made.top().node});
   dialect->Instantiated(*state, made);
-  dialect->Applied(op, *state, plan, application);
   ShowAgain(place.dir->id, place.name);
   state->names.Insert(place.dir->id, place.name, {&made, true, state->epoch});
   ++place.dir->version;
@@ -309,6 +309,7 @@ Result<Opened> UnionFs::CreateUnnamed(const OpContext& op, NodeId dir, const New
   ++body_->changes;
   Application application(op, *body_->state, plan, body_->next_temporary);
   Result<void> done = body_->Run(op, plan, application);
+  body_->dialect->Applied(op, *body_->state, plan, application, done.ok());
   body_->SeeOwnChanges();
   if (!done.ok()) return done.error();
   UnionNode& made = body_->AddNode(FileType::kRegular);
