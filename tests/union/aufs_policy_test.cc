@@ -1,4 +1,4 @@
-// The branch selection policies of AUFS (aufs.md §5), and the rows AUFS-123 to AUFS-134 of its §9.6
+// The branch selection policies of AUFS and the rows AUFS-123 to AUFS-134
 // as far as choosing a branch goes.
 #include "vfs/union/aufs_policy.h"
 
@@ -21,7 +21,7 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
-// ── The rows of aufs.md §9.6 ───────────────────────────────────────────────────────────────────
+// ── The rows AUFS-123 to AUFS-134 ───────────────────────────────────────────────────────────────────
 
 TEST(AufsPolicyRow, AUFS_123) { EXPECT_EQ(Scene("rw rw/d").Create(kTdp), "b1"); }
 

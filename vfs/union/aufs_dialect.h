@@ -228,6 +228,18 @@ class AufsDialect final : public Dialect {
                             const NamedNode& target, const Resolution& there, BranchIndex branch,
                             Plan& plan) const;
 
+  // ── Renamed directories of lower branches (aufs_dirren.cc) ──
+  // Parts that keep their old name: the branch, and the directory there (0: it is gone).
+  using Renamed = absl::InlinedVector<Hit, 2>;
+  Renamed FindRenamed(const OpContext& op, const UnionState& state, const Hit& dir) const;
+  std::optional<std::string> OldPath(const OpContext& op, const UnionState& state, const Hit& dir,
+                                     BranchIndex below) const;
+  // The path that a directory's part has in a branch.
+  std::string PathBelow(const OpContext& op, const UnionState& state, const UnionNode& dir,
+                        BranchIndex below) const;
+  void AddOldNames(const OpContext& op, const UnionState& state, const UnionNode& moved,
+                   BranchIndex branch, Plan& plan) const;
+
   // ── Emptiness (aufs_hide.cc) ──
   // Nothing of the directory can be seen. Errors: kNotEmpty.
   Result<void> CheckEmpty(const OpContext& op, const UnionState& state, const UnionNode& dir) const;

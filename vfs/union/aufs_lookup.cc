@@ -71,8 +71,13 @@ Result<Resolution> AufsDialect::Resolve(const OpContext& caller, const UnionStat
                                         const UnionNode& dir, std::string_view name) const {
   const OpContext op = AsMounter(caller);
   Resolution found;
+  Renamed renamed;
   bool first = true;
   for (const Hit& below : dir.hits) {
+    const bool elsewhere = std::any_of(renamed.begin(), renamed.end(), [&](const Hit& part) {
+      return part.branch == below.branch;
+    });
+    if (elsewhere) continue;
     Result<BranchEntry> entry = LookUpEntry(op, state, below, name);
     if (!entry.ok()) return entry.error();
     if (entry->whiteout) {
@@ -87,6 +92,10 @@ Result<Resolution> AufsDialect::Resolve(const OpContext& caller, const UnionStat
     const Hit hit{below.branch, entry->node, entry->type};
     if (!found.hits.empty() && found.hits.front().type != hit.type) continue;
     found.hits.push_back(hit);
+    if (hit.type == FileType::kDirectory && options().dirren && found.hits.size() == 1 &&
+        whable(hit.branch)) {
+      renamed = FindRenamed(op, state, hit);
+    }
     if (hit.type != FileType::kDirectory) {
       found.nlink = entry->nlink;
       found.counts_names = !state.writable(hit.branch);
@@ -100,6 +109,13 @@ Result<Resolution> AufsDialect::Resolve(const OpContext& caller, const UnionStat
   if (found.opaque && options().quirks.lowest_opaque_wins) {
     // Nothing below the lowest mark counts.
     while (found.hits.back().branch > found.opaque_branch) found.hits.pop_back();
+  }
+  for (const Hit& part : renamed) {
+    if (part.node.value != 0 && part.branch <= found.opaque_branch) found.hits.push_back(part);
+  }
+  if (!renamed.empty()) {
+    std::sort(found.hits.begin(), found.hits.end(),
+              [](const Hit& a, const Hit& b) { return a.branch < b.branch; });
   }
   found.may_hold_whiteouts = true;
   if (found.hits.empty()) {
@@ -140,6 +156,7 @@ bool AufsDialect::StillHolds(const OpContext& caller, const UnionState& state, c
   for (const Hit& hit : node.hits) {
     const Hit* parent = dir.in_branch(hit.branch);
     if (parent == nullptr) continue;  // reached by another name
+    if (options().dirren && &hit != &node.hits.front()) continue;
     FileSystem& fs = state.fs(hit.branch);
     Result<NodeId> now = fs.Lookup(op, {parent->node, name});
     if (node.indexed && !now.ok()) continue;  // the name is only further down

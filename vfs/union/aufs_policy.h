@@ -1,5 +1,5 @@
 // The branch selection policies of AUFS: which branch takes a new name, and which one a copy-up
-// (aufs.md §5; aufs(5), "Policies to Select One among Multiple Writable Branches").
+// (aufs(5), "Policies to Select One among Multiple Writable Branches").
 //
 //   create=  tdp             the highest branch that has the parent directory
 //            rr              the writable branches in turn

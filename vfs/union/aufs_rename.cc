@@ -147,8 +147,11 @@ Result<void> AufsDialect::PlanRename(const OpContext& caller, const UnionState& 
   move.rename_mode = exchange ? RenameMode::kExchange : RenameMode::kReplace;
   move.reversible = true;
   AddOpaqueWhereNeeded(op, state, source, to, *there, branch, plan);
-  if (IsDirectory(source)) plan.moved.push_back({source.id, branch, plan.made_opaque});
-  if (exchange && IsDirectory(*to.node)) {
+  AddOldNames(op, state, source, branch, plan);
+  if (exchange) AddOldNames(op, state, *to.node, branch, plan);
+  const bool sheds = !options().dirren;  // what is below stays where it is
+  if (sheds && IsDirectory(source)) plan.moved.push_back({source.id, branch, plan.made_opaque});
+  if (sheds && exchange && IsDirectory(*to.node)) {
     plan.made_opaque = false;
     AddOpaqueWhereNeeded(op, state, *to.node, from, *here, branch, plan);
     plan.moved.push_back({to.node->id, branch, plan.made_opaque});
