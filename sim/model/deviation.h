@@ -24,15 +24,31 @@ enum class DeviationRule : std::uint8_t {
   kHiddenHandleChange,
   kHiddenHandleLinks,
   kPrivateNames,
+  kAufsReservedName,
+  kAufsShortName,
+  kAufsBrokenName,
+  kAufsDirectoryRename,
+  kAufsRenameWhiteout,
+  kAufsReadOnly,
+  kAufsEveryPart,
+  kAufsRealParent,
+  kAufsForeignWhiteout,
+  kAufsDirectoryLinks,
+  kAufsLinkCount,
+  kAufsLostLinks,
+  kAufsParentTime,
+  kAufsOpaqueTime,
+  kAufsCopiedHoles,
+  kAufsOldFifo,
 };
 
 struct Deviation {
   DeviationRule rule{};
   std::string_view id;       // stable, for messages
-  std::string_view dialect;  // "overlay"
+  std::string_view dialect;  // "overlay" or "aufs"
   std::string_view what;     // POSIX says …; the dialect does …
   std::string_view example;  // in the scenario language
-  std::string_view source;   // section of overlayfs.md, recorded scenario
+  std::string_view source;   // section of overlayfs.md or aufs.md, scenario
 };
 
 // All rules, in the order of the enumeration.

@@ -53,13 +53,6 @@ ModelOutcome From(const Result<ModelStat>& result) {
   return outcome;
 }
 
-ModelOutcome Remount(PosixModel& model) {
-  for (const int slot : model.OpenSlots()) {
-    if (Result<void> closed = model.Close(slot); !closed.ok()) return Failed(closed.error());
-  }
-  return {};
-}
-
 ModelOutcome ApplyToNames(PosixModel& model, const ModelOperation& o) {
   switch (o.kind) {
     case OperationKind::kMkdir:
@@ -129,6 +122,8 @@ ModelOutcome ApplyToHandles(PosixModel& model, const ModelOperation& o) {
       return From(model.StatSlot(o.slot));
     case OperationKind::kHandleChmod:
       return From(model.ChmodSlot(o.slot, o.mode));
+    case OperationKind::kHandleSync:
+      return From(model.SyncSlot(o.slot));
     case OperationKind::kClose:
       return From(model.Close(o.slot));
     default:
@@ -139,13 +134,21 @@ ModelOutcome ApplyToHandles(PosixModel& model, const ModelOperation& o) {
 }  // namespace
 
 bool IsSettled(const PosixModel& model, const ModelOperation& o) {
+  const bool on_handle = o.kind > OperationKind::kOpen && o.kind <= OperationKind::kClose;
+  const bool by_path = !on_handle && o.kind < OperationKind::kAs;
+  if (by_path && !model.IsPlaceSettled(o.path)) return false;
   switch (o.kind) {
     case OperationKind::kOpen:
       return !model.IsOpen(o.slot);
     case OperationKind::kRmdir:
       return model.IsRemovalSettled(o.path);
     case OperationKind::kRename:
-      return model.IsRemovalSettled(o.other);
+      return model.IsRemovalSettled(o.other) && model.IsPlaceSettled(o.other) &&
+             model.IsMoveSettled(o.path, o.other);
+    case OperationKind::kLink:
+      return model.IsPlaceSettled(o.other) && model.IsMoveSettled(o.path, o.other);
+    case OperationKind::kHandleWrite:
+    case OperationKind::kHandleSync:
     case OperationKind::kHandleChmod:
     case OperationKind::kHandleTruncate:
       return !model.IsOpen(o.slot) || model.view().IsSlotSettled(o.slot);
@@ -178,7 +181,8 @@ ModelOutcome ApplyOperation(PosixModel& model, const ModelOperation& o) {
       model.SetUmask(o.mode);
       return {};
     case OperationKind::kRemount:
-      return Remount(model);
+      model.Remount();
+      return {};
     default:
       return ApplyToHandles(model, o);
   }

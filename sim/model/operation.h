@@ -51,6 +51,7 @@ enum class OperationKind : std::uint8_t {
   kHandleTruncate,
   kHandleStat,
   kHandleChmod,
+  kHandleSync,
   kClose,
   kAs,
   kUmask,

@@ -13,7 +13,7 @@ constexpr std::array<std::string_view, kOperationKinds> kWords = {
     "rmdir",    "rename",   "link",      "symlink",     "readlink", "chmod",     "chown", "utimens",
     "setxattr", "getxattr", "listxattr", "removexattr", "mknod",    "fifo",      "sock",  "readdir",
     "stat",     "access",   "open",      "hread",       "hwrite",   "htruncate", "hstat", "hchmod",
-    "close",    "as",       "umask",     "umount",
+    "hfsync",   "close",    "as",        "umask",       "umount",
 };
 
 // The bytes with `"`, `\`, control and high bytes written as escapes, and `also` too.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lamina/base/check.h"
+#include "sim/model/flatten.h"
 
 namespace lamina::sim {
 namespace {
@@ -12,14 +13,6 @@ const std::string kOpaqueKey = "trusted.overlay.opaque";
 const std::string kPrivatePrefix = "trusted.overlay.";
 const std::string kEscapedPrefix = "trusted.overlay.overlay.";
 
-// "/a/b" gives "/a" and "/a/b"; "/" gives nothing.
-std::vector<std::string> Prefixes(const std::string& path) {
-  std::vector<std::string> prefixes;
-  for (std::string at = path; at != "/"; at = ParentPath(at)) prefixes.push_back(at);
-  std::reverse(prefixes.begin(), prefixes.end());
-  return prefixes;
-}
-
 }  // namespace
 
 OverlayView::OverlayView(ModelTree upper, std::vector<ModelTree> lowers, KernelQuirks quirks)
@@ -27,36 +20,7 @@ OverlayView::OverlayView(ModelTree upper, std::vector<ModelTree> lowers, KernelQ
       lowers_(std::make_shared<const std::vector<ModelTree>>(std::move(lowers))),
       quirks_(quirks) {}
 
-ModelTree OverlayView::Flatten() const {
-  ModelTree flat;
-  *flat.Find("/") = *Find("/");
-  std::map<std::uint64_t, ModelIno> known;
-  std::vector<std::string> pending = {"/"};
-  while (!pending.empty()) {
-    const std::string dir = pending.back();
-    pending.pop_back();
-    for (const ListedName& listed : List(dir)) {
-      const std::string path = JoinPath(dir, listed.name);
-      const ModelInode* inode = Find(path);
-      if (inode == nullptr) continue;
-      ModelIno& ino = known[Identity(path)];
-      if (ino != 0) {
-        flat.AddName(path, ino);
-      } else {
-        ino = flat.Add(path, *inode);
-      }
-      if (inode->is_directory()) pending.push_back(path);
-    }
-  }
-  for (const std::string& path : flat.Paths()) {
-    std::map<std::string, std::string> shown;
-    for (const auto& [key, value] : Find(path)->xattrs) {
-      if (const auto name = ShownKey(key); name.has_value()) shown[*name] = value;
-    }
-    flat.Find(path)->xattrs = std::move(shown);
-  }
-  return flat;
-}
+ModelTree OverlayView::Flatten() const { return FlattenView(*this); }
 
 const ModelTree& OverlayView::Layer(std::size_t layer) const {
   return layer == kUpper ? upper_ : lowers_->at(layer - 1);
@@ -118,7 +82,7 @@ std::vector<ListedName> OverlayView::List(const std::string& dir) const {
   for (const auto& [name, inode] : names) {
     if (inode->is_whiteout()) {
       if (layers.size() > 1 || quirks_ == KernelQuirks::kOff) continue;
-      Use(DeviationRule::kListedWhiteout);
+      Note(DeviationRule::kListedWhiteout);
     }
     listed.push_back({name, inode->type});
   }
@@ -143,11 +107,11 @@ std::uint32_t OverlayView::Links(const std::string& path) const {
   const std::vector<std::size_t> layers = LayersOf(path);
   const ModelTree& tree = Layer(layers.front());
   if (tree.Find(path)->is_directory() && layers.size() > 1) {
-    Use(DeviationRule::kMergedLinkCount);
+    Note(DeviationRule::kMergedLinkCount);
     return 1;
   }
   const std::uint32_t links = tree.Links(tree.InoOf(path));
-  if (layers.front() != kUpper && links > 1) Use(DeviationRule::kLowerLinkCount);
+  if (layers.front() != kUpper && links > 1) Note(DeviationRule::kLowerLinkCount);
   return links;
 }
 
@@ -169,13 +133,13 @@ bool OverlayView::IsSameFile(const std::string& one, const std::string& other) c
   if (one == other) return true;
   if (Find(one)->is_directory() || Identity(one) != Identity(other)) return false;
   if (upper_.InoOf(one) != 0 && upper_.InoOf(one) == upper_.InoOf(other)) return true;
-  Use(DeviationRule::kAliasRename);
+  Note(DeviationRule::kAliasRename);
   return false;
 }
 
 std::string OverlayView::StoredKey(const std::string& key) const {
   if (!key.starts_with(kPrivatePrefix)) return key;
-  Use(DeviationRule::kPrivateNames);
+  Note(DeviationRule::kPrivateNames);
   return kEscapedPrefix + key.substr(kPrivatePrefix.size());
 }
 
@@ -202,7 +166,7 @@ void OverlayView::CopyUpHere(const std::string& path) {
     if (tree.Links(lower_ino) == 1) {
       origin_[ino] = IdentityIn(layer, lower_ino);
     } else {
-      Use(DeviationRule::kLinkBreak);
+      Note(DeviationRule::kLinkBreak);
     }
   }
   for (auto& [number, slot] : slots_) {
@@ -212,9 +176,14 @@ void OverlayView::CopyUpHere(const std::string& path) {
   }
 }
 
-ModelInode& OverlayView::Change(const std::string& path) {
+Result<ModelInode*> OverlayView::Change(const std::string& path) {
   CopyUp(path);
-  return *upper_.Find(path);
+  return upper_.Find(path);
+}
+
+Result<void> OverlayView::Use(const std::string& path, ModelUse use) {
+  if (use == ModelUse::kOpenToWrite) CopyUp(path);
+  return {};
 }
 
 void OverlayView::DropUpper(const std::string& path) {
@@ -223,7 +192,7 @@ void OverlayView::DropUpper(const std::string& path) {
 
 Result<void> OverlayView::Add(const std::string& path, const ModelInode& inode) {
   if (inode.is_whiteout()) {
-    Use(DeviationRule::kWhiteoutDevice);
+    Note(DeviationRule::kWhiteoutDevice);
     return Errno::kPerm;
   }
   CopyUp(ParentPath(path));
@@ -235,12 +204,13 @@ Result<void> OverlayView::Add(const std::string& path, const ModelInode& inode) 
   return {};
 }
 
-void OverlayView::Link(const std::string& from, const std::string& to) {
+Result<void> OverlayView::Link(const std::string& from, const std::string& to) {
   CopyUp(from);
   CopyUp(ParentPath(to));
   DropUpper(to);
   upper_.AddName(to, upper_.InoOf(from));
   Touch(ParentPath(to));
+  return {};
 }
 
 void OverlayView::HideSlots(const std::string& path) {
@@ -264,9 +234,10 @@ void OverlayView::Hide(const std::string& path) {
   upper_.Add(path, whiteout);
 }
 
-void OverlayView::Remove(const std::string& path) {
+Result<void> OverlayView::Remove(const ModelCaller&, const std::string& path) {
   Hide(path);
   Touch(ParentPath(path));
+  return {};
 }
 
 bool OverlayView::CanMove(const std::string& path) const {
@@ -281,15 +252,15 @@ void OverlayView::MarkMovedDirectory(const std::string& path) {
   }
 }
 
-Result<void> OverlayView::Rename(const std::string& from, const std::string& to, ModelRename mode,
-                                 const ModelInode&) {
+Result<void> OverlayView::Rename(const ModelCaller&, const std::string& from, const std::string& to,
+                                 ModelRename mode, const ModelInode&) {
   if (mode == ModelRename::kLeaveWhiteout) {
-    Use(DeviationRule::kRenameWhiteout);
+    Note(DeviationRule::kRenameWhiteout);
     return Errno::kInval;
   }
   const bool exchange = mode == ModelRename::kExchange;
   if (!CanMove(from) || (exchange && !CanMove(to))) {
-    Use(DeviationRule::kDirectoryRename);
+    Note(DeviationRule::kDirectoryRename);
     return Errno::kXDev;
   }
   const ModelInode* target = Find(to);
@@ -336,9 +307,9 @@ const ModelInode& OverlayView::InSlot(int slot) const {
 
 std::uint32_t OverlayView::LinksInSlot(int slot) const {
   const Slot& open = slots_.at(slot);
-  if (open.hidden) Use(DeviationRule::kHiddenHandleLinks);
+  if (open.hidden) Note(DeviationRule::kHiddenHandleLinks);
   const std::uint32_t links = Layer(open.layer).Links(open.ino);
-  if (open.layer != kUpper && links > 1) Use(DeviationRule::kLowerLinkCount);
+  if (open.layer != kUpper && links > 1) Note(DeviationRule::kLowerLinkCount);
   return links;
 }
 
@@ -354,7 +325,7 @@ bool OverlayView::IsSlotOf(int slot, const std::string& path) const {
 
 Result<ModelInode*> OverlayView::ChangeInSlot(int slot) {
   if (slots_.at(slot).hidden) {
-    Use(DeviationRule::kHiddenHandleChange);
+    Note(DeviationRule::kHiddenHandleChange);
     return Errno::kExist;
   }
   if (slots_.at(slot).layer != kUpper) CopyUp(slots_.at(slot).path);

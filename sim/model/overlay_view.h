@@ -46,12 +46,13 @@ class OverlayView final : public ModelView {
   bool IsSameFile(const std::string& one, const std::string& other) const override;
   std::string StoredKey(const std::string& key) const override;
   std::optional<std::string> ShownKey(const std::string& stored) const override;
-  ModelInode& Change(const std::string& path) override;
+  Result<ModelInode*> Change(const std::string& path) override;
+  Result<void> Use(const std::string& path, ModelUse use) override;
   Result<void> Add(const std::string& path, const ModelInode& inode) override;
-  void Link(const std::string& from, const std::string& to) override;
-  void Remove(const std::string& path) override;
-  Result<void> Rename(const std::string& from, const std::string& to, ModelRename mode,
-                      const ModelInode& whiteout) override;
+  Result<void> Link(const std::string& from, const std::string& to) override;
+  Result<void> Remove(const ModelCaller&, const std::string& path) override;
+  Result<void> Rename(const ModelCaller&, const std::string& from, const std::string& to,
+                      ModelRename mode, const ModelInode& whiteout) override;
   void OpenSlot(int slot, const std::string& path) override;
   void CloseSlot(int slot) override;
   const ModelInode& InSlot(int slot) const override;

@@ -32,7 +32,7 @@ std::string PlainView::StoredKey(const std::string& key) const { return key; }
 
 std::optional<std::string> PlainView::ShownKey(const std::string& stored) const { return stored; }
 
-ModelInode& PlainView::Change(const std::string& path) { return *tree_.Find(path); }
+Result<ModelInode*> PlainView::Change(const std::string& path) { return tree_.Find(path); }
 
 Result<void> PlainView::Add(const std::string& path, const ModelInode& inode) {
   tree_.Add(path, inode);
@@ -40,18 +40,20 @@ Result<void> PlainView::Add(const std::string& path, const ModelInode& inode) {
   return {};
 }
 
-void PlainView::Link(const std::string& from, const std::string& to) {
+Result<void> PlainView::Link(const std::string& from, const std::string& to) {
   tree_.AddName(to, tree_.InoOf(from));
   tree_.Find(ParentPath(to))->mtime_ns = kModelNow;
+  return {};
 }
 
-void PlainView::Remove(const std::string& path) {
+Result<void> PlainView::Remove(const ModelCaller&, const std::string& path) {
   tree_.Drop(path);
   tree_.Find(ParentPath(path))->mtime_ns = kModelNow;
+  return {};
 }
 
-Result<void> PlainView::Rename(const std::string& from, const std::string& to, ModelRename mode,
-                               const ModelInode& whiteout) {
+Result<void> PlainView::Rename(const ModelCaller&, const std::string& from, const std::string& to,
+                               ModelRename mode, const ModelInode& whiteout) {
   const ModelInode* target = tree_.Find(to);
   if (mode == ModelRename::kExchange) {
     tree_.Swap(from, to);

@@ -69,6 +69,10 @@ class PosixModel {
   bool WouldFeedFifo(const std::string& path) const;
   // Does the reference say what rmdir of this path, or a rename over it, does?
   bool IsRemovalSettled(const std::string& path) const;
+  // Does it say where a change by this path goes?
+  bool IsPlaceSettled(const std::string& path) const;
+  // Does it say what rename or link of these two names does?
+  bool IsMoveSettled(const std::string& from, const std::string& to) const;
 
   // ── Names ────────────────────────────────────────────────────────────────────────────────────
   Result<void> Mkdir(const std::string& path, std::uint16_t mode);
@@ -108,11 +112,13 @@ class PosixModel {
   // ── Open files, by slot ──────────────────────────────────────────────────────────────────────
   Result<void> Open(int slot, const std::string& path, const ModelOpenHow& how, std::uint16_t mode);
   Result<void> Close(int slot);
-  Result<std::string> ReadSlot(int slot, std::size_t offset, std::size_t length) const;
+  void Remount();  // closes all; unmounts and mounts again
+  Result<std::string> ReadSlot(int slot, std::size_t offset, std::size_t length);
   Result<std::size_t> WriteSlot(int slot, std::size_t offset, const std::string& data);
   Result<void> TruncateSlot(int slot, std::size_t size_bytes);
   Result<ModelStat> StatSlot(int slot) const;
   Result<void> ChmodSlot(int slot, std::uint16_t mode);
+  Result<void> SyncSlot(int slot);
 
  private:
   enum class Slash : std::uint8_t { kAllowed, kRefused };
@@ -123,11 +129,11 @@ class PosixModel {
     return Resolve(*view_, caller_, path, link);
   }
   Result<void> MayAdd(const std::string& path) const;
-  Result<void> MayLink(const ModelInode& source) const;
+  Result<void> MayLink(const std::string& source) const;
   Result<void> MayRemove(const std::string& path, bool as_directory) const;
   ModelInode NewInode(const std::string& path, ModelType type, std::uint16_t mode) const;
   Result<void> CheckRename(const std::string& from, const std::string& to, ModelRename mode) const;
-  Result<void> MayTouchXattr(const ModelInode& inode, const std::string& key,
+  Result<void> MayTouchXattr(const std::string& path, const std::string& key,
                              unsigned wanted) const;
   Result<std::string> OpenPath(const std::string& path, const ModelOpenHow& how,
                                std::uint16_t mode);

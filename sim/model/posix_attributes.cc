@@ -39,8 +39,7 @@ Result<std::string> PosixModel::Readlink(const std::string& path) const {
 Result<void> PosixModel::CheckPath(const std::string& path, unsigned wanted) const {
   Result<std::string> at = Existing(path, FinalLink::kFollow);
   if (!at.ok()) return at.error();
-  if (!Allows(caller_, *view_->Find(*at), wanted)) return Errno::kAccess;
-  return {};
+  return view_->Permits(caller_, *at, wanted);
 }
 
 Result<void> PosixModel::Chmod(const std::string& path, std::uint16_t mode) {
@@ -49,7 +48,9 @@ Result<void> PosixModel::Chmod(const std::string& path, std::uint16_t mode) {
   const ModelInode& inode = *view_->Find(*at);
   if (!Owns(caller_, inode)) return Errno::kPerm;
   const std::uint16_t mode_to_set = ModeToSet(caller_, inode.gid, mode);
-  view_->Change(*at).mode = mode_to_set;
+  Result<ModelInode*> changed = view_->Change(*at);
+  if (!changed.ok()) return changed.error();
+  (*changed)->mode = mode_to_set;
   return {};
 }
 
@@ -67,7 +68,9 @@ Result<void> PosixModel::Chown(const std::string& path, std::optional<std::uint3
   std::uint16_t mode = before.mode;
   if (!before.is_directory()) mode = WithoutSetId(caller_, before);
   if (mode != before.mode && !Owns(caller_, before)) return Errno::kPerm;
-  ModelInode& inode = view_->Change(*at);
+  Result<ModelInode*> changed = view_->Change(*at);
+  if (!changed.ok()) return changed.error();
+  ModelInode& inode = **changed;
   inode.mode = mode;
   if (!inode.is_directory()) inode.xattrs.erase(kFileCapability);
   inode.uid = uid.value_or(inode.uid);
@@ -79,13 +82,16 @@ Result<void> PosixModel::Utimens(const std::string& path, std::int64_t mtime_ns)
   Result<std::string> at = Existing(path, FinalLink::kKeep);
   if (!at.ok()) return at.error();
   if (!Owns(caller_, *view_->Find(*at))) return Errno::kPerm;
-  view_->Change(*at).mtime_ns = mtime_ns;
+  Result<ModelInode*> changed = view_->Change(*at);
+  if (!changed.ok()) return changed.error();
+  (*changed)->mtime_ns = mtime_ns;
   return {};
 }
 
 // xattr_permission, then the check of the security modules
-Result<void> PosixModel::MayTouchXattr(const ModelInode& inode, const std::string& key,
+Result<void> PosixModel::MayTouchXattr(const std::string& path, const std::string& key,
                                        unsigned wanted) const {
+  const ModelInode& inode = *view_->Find(path);
   const bool writes = wanted == kModelWrite;
   if (key.starts_with("security.")) {
     if (writes && !caller_.is_root()) return Errno::kPerm;
@@ -101,7 +107,7 @@ Result<void> PosixModel::MayTouchXattr(const ModelInode& inode, const std::strin
     const bool sticky = inode.is_directory() && (inode.mode & kModelSticky) != 0;
     if (sticky && writes && !Owns(caller_, inode)) return Errno::kPerm;
   }
-  if (!Allows(caller_, inode, wanted)) return Errno::kAccess;
+  if (Result<void> may = view_->Permits(caller_, path, wanted); !may.ok()) return may;
   if (!IsKnownNamespace(key)) return Errno::kOpNotSupp;
   return {};
 }
@@ -114,9 +120,11 @@ Result<void> PosixModel::SetXattr(const std::string& path, const std::string& ke
   if (!at.ok()) return at.error();
   const bool malformed = key == kFileCapability && !value.empty() && !IsCapabilityValue(value);
   if (malformed) return Errno::kInval;
-  if (Result<void> may = MayTouchXattr(*view_->Find(*at), key, kModelWrite); !may.ok()) return may;
+  if (Result<void> may = MayTouchXattr(*at, key, kModelWrite); !may.ok()) return may;
   const std::string stored = view_->StoredKey(key);
-  std::map<std::string, std::string>& xattrs = view_->Change(*at).xattrs;
+  Result<ModelInode*> changed = view_->Change(*at);
+  if (!changed.ok()) return changed.error();
+  std::map<std::string, std::string>& xattrs = (*changed)->xattrs;
   if (mode == ModelXattrMode::kCreate && xattrs.contains(stored)) return Errno::kExist;
   if (mode == ModelXattrMode::kReplace && !xattrs.contains(stored)) return Errno::kNoData;
   xattrs[stored] = value;
@@ -128,7 +136,7 @@ Result<std::string> PosixModel::GetXattr(const std::string& path, const std::str
   Result<std::string> at = Existing(path, FinalLink::kKeep);
   if (!at.ok()) return at.error();
   const ModelInode& inode = *view_->Find(*at);
-  if (Result<void> may = MayTouchXattr(inode, key, kModelRead); !may.ok()) return may.error();
+  if (Result<void> may = MayTouchXattr(*at, key, kModelRead); !may.ok()) return may.error();
   const auto found = inode.xattrs.find(view_->StoredKey(key));
   if (found == inode.xattrs.end()) return Errno::kNoData;
   return found->second;
@@ -138,11 +146,15 @@ Result<void> PosixModel::RemoveXattr(const std::string& path, const std::string&
   if (key.empty() || key.size() > kKeyLimit) return Errno::kRange;
   Result<std::string> at = Existing(path, FinalLink::kKeep);
   if (!at.ok()) return at.error();
-  const ModelInode& inode = *view_->Find(*at);
-  if (Result<void> may = MayTouchXattr(inode, key, kModelWrite); !may.ok()) return may;
+  if (Result<void> may = MayTouchXattr(*at, key, kModelWrite); !may.ok()) return may;
   const std::string stored = view_->StoredKey(key);
-  if (!inode.xattrs.contains(stored)) return Errno::kNoData;
-  view_->Change(*at).xattrs.erase(stored);
+  if (!view_->Find(*at)->xattrs.contains(stored)) {
+    if (Result<void> used = view_->Use(*at, ModelUse::kRemoveXattr); !used.ok()) return used;
+    return Errno::kNoData;
+  }
+  Result<ModelInode*> changed = view_->Change(*at);
+  if (!changed.ok()) return changed.error();
+  (*changed)->xattrs.erase(stored);
   return {};
 }
 

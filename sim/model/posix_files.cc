@@ -79,13 +79,18 @@ Result<std::string> PosixModel::OpenFound(const std::string& path, const ModelOp
   unsigned wanted = how.read ? kModelRead : 0;
   if (how.write || how.truncate) wanted |= kModelWrite;
   if (inode.is_directory() && (wanted & kModelWrite) != 0) return Errno::kIsDir;
-  if (!Allows(caller_, inode, wanted)) return Errno::kAccess;
+  if (Result<void> may = view_->Permits(caller_, path, wanted); !may.ok()) return may.error();
   if (inode.is_device() || inode.type == ModelType::kSocket) return Errno::kNxIo;
   const bool only_writes = how.write && !how.read;
   if (inode.type == ModelType::kFifo && only_writes && !HasReader(path)) return Errno::kNxIo;
   if (inode.type != ModelType::kFile || (wanted & kModelWrite) == 0) return path;
-  ModelInode& opened = view_->Change(path);
-  if (how.truncate) Resize(opened, 0);
+  if (Result<void> used = view_->Use(path, ModelUse::kOpenToWrite); !used.ok()) {
+    return used.error();
+  }
+  if (!how.truncate) return path;
+  Result<ModelInode*> opened = view_->Change(path);
+  if (!opened.ok()) return opened.error();
+  Resize(**opened, 0);
   return path;
 }
 
@@ -104,7 +109,7 @@ Result<std::string> PosixModel::OpenPath(const std::string& path, const ModelOpe
       return OpenFound(located->path(), how, want_directory);
     }
     if (located->trailing_slash && how.create) return Errno::kIsDir;
-    if (located->name.size() > kModelNameLimit) return Errno::kNameTooLong;
+    if (Result<void> may = view_->CheckLookUp(located->path()); !may.ok()) return may.error();
     want_directory = want_directory || located->trailing_slash;
     follow = follow || located->trailing_slash;
     const ModelInode* inode = view_->Find(located->path());
@@ -135,7 +140,10 @@ Result<std::size_t> PosixModel::Put(const std::string& path, std::uint16_t mode,
   Result<std::string> opened = OpenPath(path, how, mode);
   if (!opened.ok()) return opened.error();
   if (IsFifo(*opened)) return data.size();
-  return WriteBytes(view_->Change(*opened), 0, data);
+  if (data.empty()) return std::size_t{0};  // no call is made
+  Result<ModelInode*> changed = view_->Change(*opened);
+  if (!changed.ok()) return changed.error();
+  return WriteBytes(**changed, 0, data);
 }
 
 Result<std::size_t> PosixModel::Write(const std::string& path, std::size_t offset,
@@ -146,7 +154,9 @@ Result<std::size_t> PosixModel::Write(const std::string& path, std::size_t offse
   if (!opened.ok()) return opened.error();
   if (data.empty()) return std::size_t{0};  // no call is made
   if (IsFifo(*opened)) return Errno::kSPipe;
-  return WriteBytes(view_->Change(*opened), offset, data);
+  Result<ModelInode*> changed = view_->Change(*opened);
+  if (!changed.ok()) return changed.error();
+  return WriteBytes(**changed, offset, data);
 }
 
 Result<std::size_t> PosixModel::Append(const std::string& path, const std::string& data) {
@@ -155,8 +165,10 @@ Result<std::size_t> PosixModel::Append(const std::string& path, const std::strin
   Result<std::string> opened = OpenPath(path, how, 0);
   if (!opened.ok()) return opened.error();
   if (IsFifo(*opened)) return data.size();
-  ModelInode& inode = view_->Change(*opened);
-  return WriteBytes(inode, inode.content.size(), data);
+  if (data.empty()) return std::size_t{0};
+  Result<ModelInode*> changed = view_->Change(*opened);
+  if (!changed.ok()) return changed.error();
+  return WriteBytes(**changed, (*changed)->content.size(), data);
 }
 
 Result<void> PosixModel::Truncate(const std::string& path, std::size_t size_bytes) {
@@ -165,8 +177,10 @@ Result<void> PosixModel::Truncate(const std::string& path, std::size_t size_byte
   const ModelInode& inode = *view_->Find(*at);
   if (inode.is_directory()) return Errno::kIsDir;
   if (inode.type != ModelType::kFile) return Errno::kInval;
-  if (!Allows(caller_, inode, kModelWrite)) return Errno::kAccess;
-  ModelInode& changed = view_->Change(*at);
+  if (Result<void> may = view_->Permits(caller_, *at, kModelWrite); !may.ok()) return may;
+  Result<ModelInode*> ready = view_->Change(*at);
+  if (!ready.ok()) return ready.error();
+  ModelInode& changed = **ready;
   const bool no_change = changed.content.size() == size_bytes && changed.pages.empty();
   const std::int64_t mtime_ns = changed.mtime_ns;
   Resize(changed, size_bytes);
@@ -183,6 +197,7 @@ Result<std::string> PosixModel::Read(const std::string& path, std::size_t offset
   const ModelInode& inode = *view_->Find(*opened);
   if (inode.is_directory()) return Errno::kIsDir;
   if (IsFifo(*opened) && HasWriter(*opened)) return Errno::kAgain;
+  if (Result<void> used = view_->Use(*opened, ModelUse::kRead); !used.ok()) return used.error();
   if (offset >= inode.content.size()) return std::string();  // a fifo without writer: the end
   return inode.content.substr(offset, length);
 }
@@ -203,12 +218,20 @@ Result<void> PosixModel::Close(int slot) {
   return {};
 }
 
-Result<std::string> PosixModel::ReadSlot(int slot, std::size_t offset, std::size_t length) const {
+void PosixModel::Remount() {
+  for (const int slot : OpenSlots()) view_->CloseSlot(slot);
+  open_.clear();
+  view_->Remount();
+}
+
+Result<std::string> PosixModel::ReadSlot(int slot, std::size_t offset, std::size_t length) {
   if (!IsOpen(slot)) return Errno::kBadF;
-  const ModelInode& inode = view_->InSlot(slot);
-  if (inode.type == ModelType::kFifo) return Errno::kSPipe;
+  const ModelType type = view_->InSlot(slot).type;
+  if (type == ModelType::kFifo) return Errno::kSPipe;
   if (!open_.at(slot).read) return Errno::kBadF;
-  if (inode.is_directory()) return Errno::kIsDir;
+  if (type == ModelType::kDirectory) return Errno::kIsDir;
+  if (Result<void> used = view_->UseSlot(slot, ModelUse::kRead); !used.ok()) return used.error();
+  const ModelInode& inode = view_->InSlot(slot);
   if (offset >= inode.content.size()) return std::string();
   return inode.content.substr(offset, length);
 }
@@ -248,6 +271,13 @@ Result<void> PosixModel::ChmodSlot(int slot, std::uint16_t mode) {
   if (!inode.ok()) return inode.error();
   (*inode)->mode = mode_to_set;
   return {};
+}
+
+Result<void> PosixModel::SyncSlot(int slot) {
+  if (!IsOpen(slot)) return Errno::kBadF;
+  if (view_->InSlot(slot).type == ModelType::kFifo) return Errno::kInval;
+  if (!open_.at(slot).write) return {};
+  return view_->UseSlot(slot, ModelUse::kSync);
 }
 
 }  // namespace lamina::sim

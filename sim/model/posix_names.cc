@@ -41,14 +41,33 @@ bool PosixModel::IsRemovalSettled(const std::string& path) const {
   return view_->IsEmptinessSettled(located->path());
 }
 
+bool PosixModel::IsPlaceSettled(const std::string& path) const {
+  int links = 0;
+  Result<Located> located = Locate(*view_, caller_, "/", path, links);
+  if (!located.ok()) return true;
+  if (!view_->IsPlaceSettled(located->path())) return false;
+  Result<std::string> followed = Existing(path, FinalLink::kFollow);
+  return !followed.ok() || view_->IsPlaceSettled(*followed);
+}
+
+bool PosixModel::IsMoveSettled(const std::string& from, const std::string& to) const {
+  int links = 0;
+  Result<Located> source = Locate(*view_, caller_, "/", from, links);
+  links = 0;
+  Result<Located> target = Locate(*view_, caller_, "/", to, links);
+  if (!source.ok() || !target.ok() || target->last != Located::Last::kName) return true;
+  if (source->last != Located::Last::kName || view_->Find(source->path()) == nullptr) return true;
+  return view_->IsMoveSettled(source->path(), target->path());
+}
+
 // filename_create
 Result<std::string> PosixModel::PlaceForNew(const std::string& path, Slash slash) const {
   int links = 0;
   Result<Located> located = Locate(*view_, caller_, "/", path, links);
   if (!located.ok()) return located.error();
   if (located->last != Located::Last::kName) return Errno::kExist;
-  if (located->name.size() > kModelNameLimit) return Errno::kNameTooLong;
   const std::string at = located->path();
+  if (Result<void> may = view_->CheckLookUp(at); !may.ok()) return may.error();
   if (view_->Find(at) != nullptr) return Errno::kExist;
   if (located->trailing_slash && slash == Slash::kRefused) return Errno::kNoEnt;
   return at;
@@ -56,17 +75,14 @@ Result<std::string> PosixModel::PlaceForNew(const std::string& path, Slash slash
 
 // may_create
 Result<void> PosixModel::MayAdd(const std::string& path) const {
-  const ModelInode& dir = *view_->Find(ParentPath(path));
-  if (!Allows(caller_, dir, kModelWrite | kModelExecute)) return Errno::kAccess;
-  return {};
+  return view_->Permits(caller_, ParentPath(path), kModelWrite | kModelExecute);
 }
 
 // may_delete
 Result<void> PosixModel::MayRemove(const std::string& path, bool as_directory) const {
-  const ModelInode& dir = *view_->Find(ParentPath(path));
+  if (Result<void> may = MayAdd(path); !may.ok()) return may;
   const ModelInode& victim = *view_->Find(path);
-  if (!Allows(caller_, dir, kModelWrite | kModelExecute)) return Errno::kAccess;
-  if (StickyForbids(caller_, dir, victim)) return Errno::kPerm;
+  if (StickyForbids(caller_, *view_->Find(ParentPath(path)), victim)) return Errno::kPerm;
   if (as_directory && !victim.is_directory()) return Errno::kNotDir;
   if (!as_directory && victim.is_directory()) return Errno::kIsDir;
   return {};
@@ -122,11 +138,12 @@ Result<void> PosixModel::Symlink(const std::string& target, const std::string& p
 }
 
 // may_linkat, when fs.protected_hardlinks is 1
-Result<void> PosixModel::MayLink(const ModelInode& source) const {
+Result<void> PosixModel::MayLink(const std::string& path) const {
+  const ModelInode& source = *view_->Find(path);
   if (hard_links_ == HardLinks::kAnyFile || Owns(caller_, source)) return {};
   const bool group_set_id = (source.mode & kModelSetGid) != 0 && (source.mode & 010U) != 0;
   const bool safe = source.type == ModelType::kFile && (source.mode & kModelSetUid) == 0 &&
-                    !group_set_id && Allows(caller_, source, kModelRead | kModelWrite);
+                    !group_set_id && view_->Permits(caller_, path, kModelRead | kModelWrite).ok();
   if (!safe) return Errno::kPerm;
   return {};
 }
@@ -136,11 +153,10 @@ Result<void> PosixModel::Link(const std::string& from, const std::string& to) {
   if (!source.ok()) return source.error();
   Result<std::string> place = PlaceForNew(to, Slash::kRefused);
   if (!place.ok()) return place.error();
-  if (Result<void> may = MayLink(*view_->Find(*source)); !may.ok()) return may;
+  if (Result<void> may = MayLink(*source); !may.ok()) return may;
   if (Result<void> may = MayAdd(*place); !may.ok()) return may;
   if (view_->Find(*source)->is_directory()) return Errno::kPerm;
-  view_->Link(*source, *place);
-  return {};
+  return view_->Link(*source, *place);
 }
 
 Result<void> PosixModel::Unlink(const std::string& path) {
@@ -148,14 +164,13 @@ Result<void> PosixModel::Unlink(const std::string& path) {
   Result<Located> located = Locate(*view_, caller_, "/", path, links);
   if (!located.ok()) return located.error();
   if (located->last != Located::Last::kName) return Errno::kIsDir;
-  if (located->name.size() > kModelNameLimit) return Errno::kNameTooLong;
   const std::string at = located->path();
+  if (Result<void> may = view_->CheckLookUp(at); !may.ok()) return may.error();
   const ModelInode* inode = view_->Find(at);
   if (inode == nullptr) return Errno::kNoEnt;
   if (located->trailing_slash) return inode->is_directory() ? Errno::kIsDir : Errno::kNotDir;
   if (Result<void> may = MayRemove(at, false); !may.ok()) return may;
-  view_->Remove(at);
-  return {};
+  return view_->Remove(caller_, at);
 }
 
 Result<void> PosixModel::Rmdir(const std::string& path) {
@@ -172,13 +187,12 @@ Result<void> PosixModel::Rmdir(const std::string& path) {
     case Located::Last::kName:
       break;
   }
-  if (located->name.size() > kModelNameLimit) return Errno::kNameTooLong;
   const std::string at = located->path();
+  if (Result<void> may = view_->CheckLookUp(at); !may.ok()) return may.error();
   if (view_->Find(at) == nullptr) return Errno::kNoEnt;
   if (Result<void> may = MayRemove(at, true); !may.ok()) return may;
   if (!view_->IsEmpty(at)) return Errno::kNotEmpty;
-  view_->Remove(at);
-  return {};
+  return view_->Remove(caller_, at);
 }
 
 // vfs_rename, without what the file system itself refuses
@@ -197,11 +211,11 @@ Result<void> PosixModel::CheckRename(const std::string& from, const std::string&
   }
   if (ParentPath(from) == ParentPath(to)) return {};
   // ".." of a directory changes.
-  if (is_directory && !Allows(caller_, source, kModelWrite)) return Errno::kAccess;
-  if (exchange && target->is_directory() && !Allows(caller_, *target, kModelWrite)) {
-    return Errno::kAccess;
+  if (is_directory) {
+    if (Result<void> may = view_->Permits(caller_, from, kModelWrite); !may.ok()) return may;
   }
-  return {};
+  if (!exchange || !target->is_directory()) return {};
+  return view_->Permits(caller_, to, kModelWrite);
 }
 
 // do_renameat2
@@ -216,12 +230,12 @@ Result<void> PosixModel::Rename(const std::string& from, const std::string& to, 
   const bool no_replace = mode == ModelRename::kNoReplace;
   if (old_place->last != Located::Last::kName) return Errno::kBusy;
   if (new_place->last != Located::Last::kName) return no_replace ? Errno::kExist : Errno::kBusy;
-  if (old_place->name.size() > kModelNameLimit) return Errno::kNameTooLong;
   const std::string source = old_place->path();
   const std::string target = new_place->path();
+  if (Result<void> may = view_->CheckLookUp(source); !may.ok()) return may;
   const ModelInode* moved = view_->Find(source);
   if (moved == nullptr) return Errno::kNoEnt;
-  if (new_place->name.size() > kModelNameLimit) return Errno::kNameTooLong;
+  if (Result<void> may = view_->CheckLookUp(target); !may.ok()) return may;
   const ModelInode* other = view_->Find(target);
   if (no_replace && other != nullptr) return Errno::kExist;
   if (exchange) {
@@ -241,7 +255,7 @@ Result<void> PosixModel::Rename(const std::string& from, const std::string& to, 
   if (other != nullptr && view_->IsSameFile(source, target)) return {};
   if (Result<void> may = CheckRename(source, target, mode); !may.ok()) return may;
   ModelInode whiteout = NewInode(source, ModelType::kCharDevice, 0);
-  return view_->Rename(source, target, mode, whiteout);
+  return view_->Rename(caller_, source, target, mode, whiteout);
 }
 
 Result<std::vector<ListedName>> PosixModel::List(const std::string& path) const {
@@ -249,7 +263,7 @@ Result<std::vector<ListedName>> PosixModel::List(const std::string& path) const 
   if (!at.ok()) return at.error();
   const ModelInode& dir = *view_->Find(*at);
   if (!dir.is_directory()) return Errno::kNotDir;
-  if (!Allows(caller_, dir, kModelRead)) return Errno::kAccess;
+  if (Result<void> may = view_->Permits(caller_, *at, kModelRead); !may.ok()) return may.error();
   return view_->List(*at);
 }
 

@@ -16,8 +16,8 @@ Result<std::string> Enter(const ModelView& view, const std::string& dir, const s
                           std::string& rest, int& links) {
   if (name == ".") return dir;
   if (name == "..") return ParentPath(dir);
-  if (name.size() > kModelNameLimit) return Errno::kNameTooLong;
   const std::string path = JoinPath(dir, name);
+  if (Result<void> may = view.CheckLookUp(path); !may.ok()) return may.error();
   const ModelInode* inode = view.Find(path);
   if (inode == nullptr) return Errno::kNoEnt;
   if (inode->type == ModelType::kSymlink) {
@@ -52,7 +52,7 @@ Result<Located> Locate(const ModelView& view, const ModelCaller& caller, const s
   std::string dir = path.starts_with('/') ? "/" : from;
   std::string rest = SkipSlashes(path);
   while (!rest.empty()) {
-    if (!Allows(caller, *view.Find(dir), kModelExecute)) return Errno::kAccess;
+    if (Result<void> may = view.Permits(caller, dir, kModelExecute); !may.ok()) return may.error();
     const std::size_t end = rest.find('/');
     const std::string name = rest.substr(0, end);
     const bool slash = end != std::string::npos;
@@ -81,10 +81,10 @@ Result<std::string> Resolve(const ModelView& view, const ModelCaller& caller,
   while (true) {
     Result<Located> located = Locate(view, caller, from, rest, links);
     if (!located.ok()) return located.error();
-    if (located->name.size() > kModelNameLimit) return Errno::kNameTooLong;
+    const std::string at = located->path();
+    if (Result<void> may = view.CheckLookUp(at); !may.ok()) return may.error();
     follow = follow || located->trailing_slash;
     want_directory = want_directory || located->trailing_slash;
-    const std::string at = located->path();
     const ModelInode* inode = view.Find(at);
     if (inode == nullptr) return Errno::kNoEnt;
     if (inode->type != ModelType::kSymlink || !follow) {

@@ -15,7 +15,6 @@
 namespace lamina::sim {
 
 inline constexpr int kModelSymlinkLimit = 40;
-inline constexpr std::size_t kModelNameLimit = 255;
 inline constexpr std::size_t kModelPathLimit = 4095;
 
 // Everything but the last component has been walked.

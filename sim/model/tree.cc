@@ -1,5 +1,6 @@
 #include "sim/model/tree.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "lamina/base/check.h"
@@ -20,6 +21,13 @@ std::string ParentPath(std::string_view path) {
 
 std::string LastName(std::string_view path) {
   return std::string(path.substr(path.rfind('/') + 1));
+}
+
+std::vector<std::string> Prefixes(const std::string& path) {
+  std::vector<std::string> prefixes;
+  for (std::string at = path; at != "/"; at = ParentPath(at)) prefixes.push_back(at);
+  std::reverse(prefixes.begin(), prefixes.end());
+  return prefixes;
 }
 
 bool IsAtOrBelow(std::string_view path, std::string_view top) {

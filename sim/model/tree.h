@@ -27,6 +27,8 @@ std::string JoinPath(std::string_view dir, std::string_view name);
 std::string ParentPath(std::string_view path);
 // The last component; "" for "/".
 std::string LastName(std::string_view path);
+// "/a/b" gives "/a" and "/a/b"; "/" gives nothing.
+std::vector<std::string> Prefixes(const std::string& path);
 // Is `path` equal to `top` or below it?
 bool IsAtOrBelow(std::string_view path, std::string_view top);
 

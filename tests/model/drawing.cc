@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "sim/model/aufs_branch.h"
 #include "sim/model/entry.h"
 #include "sim/model/plain_view.h"
 
@@ -33,8 +34,9 @@ constexpr std::array kWeights = {
     Weight{OperationKind::kOpen, 7},        Weight{OperationKind::kHandleRead, 4},
     Weight{OperationKind::kHandleWrite, 5}, Weight{OperationKind::kHandleTruncate, 2},
     Weight{OperationKind::kHandleStat, 4},  Weight{OperationKind::kHandleChmod, 5},
-    Weight{OperationKind::kClose, 4},       Weight{OperationKind::kAs, 3},
-    Weight{OperationKind::kUmask, 1},       Weight{OperationKind::kRemount, 1},
+    Weight{OperationKind::kHandleSync, 2},  Weight{OperationKind::kClose, 4},
+    Weight{OperationKind::kAs, 3},          Weight{OperationKind::kUmask, 1},
+    Weight{OperationKind::kRemount, 1},
 };
 
 constexpr int kSlots = 4;
@@ -396,6 +398,15 @@ ModelOperation DrawContent(const Shown& shown, const Choose& choose, Marks marks
     if (whiteout) o.number = 200;
     return o;
   }
+  if (marks == Marks::kAufs) {
+    const std::string hidden = DrawFreePath(shown, choose);
+    const std::string dir = ParentPath(hidden);
+    o.kind = OperationKind::kCreate;
+    o.mode = 0444;
+    o.path = choice < 18 ? WhiteoutOf(hidden) : JoinPath(dir, ".wh..wh..opq");
+    if (choice >= 18 && dir == "/") o.kind = OperationKind::kStat;  // has no effect there
+    return o;
+  }
   if (choice < 18) {  // a whiteout, with or without something below
     o.kind = OperationKind::kMknod;
     o.path = DrawFreePath(shown, choose);
@@ -409,6 +420,14 @@ ModelOperation DrawContent(const Shown& shown, const Choose& choose, Marks marks
   return o;
 }
 
+// A whiteout of AUFS beside its victim: what is seen then depends on the order of the branch.
+bool HidesItsOwn(const PosixModel& layer) {
+  const ModelTree& tree = dynamic_cast<const PlainView&>(layer.view()).tree();
+  const std::vector<std::string> paths = tree.Paths();
+  return std::any_of(paths.begin(), paths.end(),
+                     [&](const std::string& path) { return tree.InoOf(WhiteoutOf(path)) != 0; });
+}
+
 }  // namespace
 
 std::vector<ModelOperation> DrawLayer(const Choose& choose, Marks marks) {
@@ -419,7 +438,8 @@ std::vector<ModelOperation> DrawLayer(const Choose& choose, Marks marks) {
     const ModelOperation call = DrawContent(ShownBy(layer.view()), choose, marks);
     PosixModel before = layer;
     if (call.kind == OperationKind::kStat) continue;
-    if (ApplyOperation(layer, call).ok()) {
+    const bool made = ApplyOperation(layer, call).ok();
+    if (made && !(marks == Marks::kAufs && HidesItsOwn(layer))) {
       calls.push_back(call);
     } else {
       layer = before;

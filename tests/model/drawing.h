@@ -19,7 +19,7 @@ namespace lamina::sim {
 
 using Choose = std::function<int(int count)>;  // one of 0 … count - 1
 
-enum class Marks : std::uint8_t { kNone, kOverlay };  // whiteouts and opaque marks
+enum class Marks : std::uint8_t { kNone, kOverlay, kAufs };  // whiteouts and opaque marks
 
 // Calls that make a layer out of an empty directory; each of them succeeds.
 std::vector<ModelOperation> DrawLayer(const Choose& choose, Marks marks);

@@ -188,8 +188,10 @@ TEST(OverlayModel, AgreesWithTheModel) {
   ExpectAgreement(Kind::kOverlay, tally);
   if (HasFailure()) return;
   ExpectGoodMixture(tally);
-  for (const Deviation& row : Deviations())
+  for (const Deviation& row : Deviations()) {
+    if (row.dialect != "overlay") continue;
     EXPECT_GE(tally.uses_of(row.rule), CallsWanted() / 10'000) << row.id;
+  }
 }
 
 // ── Negative controls: a planted fault must be found ──────────────────────────────────────────
@@ -228,6 +230,7 @@ std::string FindFault(Kind kind, const Decorate& decorate) {
   rc::detail::TestParams params;
   params.seed = kFixedSeed;
   params.maxSize = kLongestSequence;
+  params.maxSuccess = 400;  // a directory over a full one is rare on the overlay
   params.disableShrinking = true;
   Tally tally;
   const rc::detail::TestResult result = Check(kind, decorate, tally, params);

@@ -238,6 +238,8 @@ ModelOutcome ProcessRunner::ExecuteOnHandles(const ModelOperation& o) {
       return FromStat(process_.Fstat(fd), "");
     case OperationKind::kHandleChmod:
       return From(process_.Fchmod(fd, o.mode));
+    case OperationKind::kHandleSync:
+      return From(process_.Fsync(fd, SyncMode::kAll));
     case OperationKind::kClose:
       fds_.erase(o.slot);
       return From(process_.Close(fd));

@@ -270,9 +270,9 @@ std::optional<ModelOperation> ReadCall(const std::vector<std::string>& words,
 }
 
 bool IsPassedOver(const std::string& word) {
-  static const std::set<std::string> kPassed = {"statfs", "workdir", "readdirino", "hlock",
-                                                "hlease", "hfsync",  "hreaddir",   "hrewind",
-                                                "mmap",   "mread",   "munmap",     "note"};
+  static const std::set<std::string> kPassed = {"statfs", "workdir",  "readdirino", "hlock",
+                                                "hlease", "hreaddir", "hrewind",    "mmap",
+                                                "mread",  "munmap",   "note"};
   return kPassed.contains(word);
 }
 

@@ -1,5 +1,5 @@
 // The marks that fuse-overlayfs reads beside the kernel's, when an overlay is mounted with
-// OverlayOptions::fuse_whiteouts (overlayfs.md §18; containers/fuse-overlayfs):
+// OverlayOptions::fuse_whiteouts (containers/fuse-overlayfs):
 //
 //   .wh.NAME        in any layer: NAME is absent in the layers below; in the same layer an object
 //                   called NAME wins and nothing below is merged with it

@@ -108,10 +108,9 @@ enum class AufsUdba : std::uint8_t {
 
 // Where the manual and the source of AUFS disagree, the manual's rule is the default (false).
 struct AufsQuirks {
-  bool lowest_opaque_wins = false;  // §2.4: of several opaque marks the lowest holds
-  bool override_only_writable =
-      false;                     // §5.1: a whiteout on ro+wh does not choose the branch above
-  bool pmfsrr_as_mfsrr = false;  // §5.2: pmfsrr with too little space goes on as mfsrr
+  bool lowest_opaque_wins = false;      // of several opaque marks the lowest holds
+  bool override_only_writable = false;  // a whiteout on ro+wh does not choose the branch above
+  bool pmfsrr_as_mfsrr = false;         // pmfsrr with too little space goes on as mfsrr
   friend bool operator==(const AufsQuirks&, const AufsQuirks&) = default;
 };
 
