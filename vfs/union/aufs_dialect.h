@@ -224,9 +224,9 @@ class AufsDialect final : public Dialect {
   Result<bool> PlanMoved(const OpContext& op, const UnionState& state, const NamedNode& moved,
                          BranchIndex branch, Plan& plan) const;
   // The mark that keeps what lies below the new name from showing in the moved directory.
-  void AddOpaqueWhereNeeded(const OpContext& op, const UnionState& state, const UnionNode& moved,
-                            const NamedNode& target, const Resolution& there, BranchIndex branch,
-                            Plan& plan) const;
+  Result<void> AddOpaqueWhereNeeded(const OpContext& op, const UnionState& state,
+                                    const UnionNode& moved, const NamedNode& target,
+                                    const Resolution& there, BranchIndex branch, Plan& plan) const;
 
   // ── Renamed directories of lower branches (aufs_dirren.cc) ──
   // Parts that keep their old name: the branch, and the directory there (0: it is gone).

@@ -48,19 +48,26 @@ Result<bool> AufsDialect::PlanMoved(const OpContext& op, const UnionState& state
   return true;
 }
 
-void AufsDialect::AddOpaqueWhereNeeded(const OpContext& op, const UnionState& state,
-                                       const UnionNode& moved, const NamedNode& target,
-                                       const Resolution& there, BranchIndex branch,
-                                       Plan& plan) const {
-  if (!IsDirectory(moved) || options().dirren || moved.opaque_branch == branch) return;
-  const bool needed = there.whiteout_branch == branch || HasBelow(there, branch) ||
-                      (target.node != nullptr && target.node->opaque_branch != kNoBranch &&
-                       target.node->opaque_branch >= branch) ||
-                      options().opaque_always;
-  if (!needed) return;
+Result<void> AufsDialect::AddOpaqueWhereNeeded(const OpContext& op, const UnionState& state,
+                                               const UnionNode& moved, const NamedNode& target,
+                                               const Resolution& there, BranchIndex branch,
+                                               Plan& plan) const {
+  if (!IsDirectory(moved) || options().dirren || moved.opaque_branch == branch) return {};
+  bool needed = there.whiteout_branch == branch || HasBelow(there, branch) ||
+                (target.node != nullptr && target.node->opaque_branch != kNoBranch &&
+                 target.node->opaque_branch >= branch) ||
+                options().opaque_always;
+  if (!needed) {
+    // What a file hid so far would be a part of the directory.
+    Result<bool> shows = Reappears(op, state, *target.dir, branch, target.name);
+    if (!shows.ok()) return shows.error();
+    needed = *shows;
+  }
+  if (!needed) return {};
   AddWhiteout(op, state, branch, {StepNode::WritableOf(moved.id), std::string(kAufsOpaque)},
               StepPhase::kPrepare, plan);
   plan.made_opaque = true;
+  return {};
 }
 
 Result<void> AufsDialect::PlanRename(const OpContext& caller, const UnionState& state,
@@ -146,14 +153,16 @@ Result<void> AufsDialect::PlanRename(const OpContext& caller, const UnionState& 
   move.type = source.type;
   move.rename_mode = exchange ? RenameMode::kExchange : RenameMode::kReplace;
   move.reversible = true;
-  AddOpaqueWhereNeeded(op, state, source, to, *there, branch, plan);
+  Result<void> marked = AddOpaqueWhereNeeded(op, state, source, to, *there, branch, plan);
+  if (!marked.ok()) return marked;
   AddOldNames(op, state, source, branch, plan);
   if (exchange) AddOldNames(op, state, *to.node, branch, plan);
   const bool sheds = !options().dirren;  // what is below stays where it is
   if (sheds && IsDirectory(source)) plan.moved.push_back({source.id, branch, plan.made_opaque});
   if (sheds && exchange && IsDirectory(*to.node)) {
     plan.made_opaque = false;
-    AddOpaqueWhereNeeded(op, state, *to.node, from, *here, branch, plan);
+    marked = AddOpaqueWhereNeeded(op, state, *to.node, from, *here, branch, plan);
+    if (!marked.ok()) return marked;
     plan.moved.push_back({to.node->id, branch, plan.made_opaque});
   }
   if (there->whiteout_branch == branch && to.node == nullptr) {
