@@ -152,18 +152,6 @@ class ChangeSearch {
 
 }  // namespace
 
-std::string_view ChangeLetter(ChangeKind kind) {
-  switch (kind) {
-    case ChangeKind::kAdd:
-      return "A";
-    case ChangeKind::kModify:
-      return "C";
-    case ChangeKind::kDelete:
-      return "D";
-  }
-  return "?";
-}
-
 Result<LowerView> MountLowerView(const UnionFs& fs, const OverlayOptions& options) {
   LowerView view;
   OverlayMount mount;

@@ -131,7 +131,7 @@ void PrintTo(const Entry& entry, std::ostream* os) { *os << Quoted(entry.name); 
 
 void PrintTo(const Explanation& explanation, std::ostream* os) { *os << explanation.ToString(); }
 
-void sim::PrintTo(const LayerChange& change, std::ostream* os) {
+void PrintTo(const LayerChange& change, std::ostream* os) {
   *os << ChangeLetter(change.kind) << ' ' << Escaped(change.path);
 }
 

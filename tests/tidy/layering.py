@@ -69,7 +69,7 @@ def include_ladder(tree):
 
 
 SEAMS = ('include/lamina/fs/file_system.h', 'include/lamina/block/block_device.h',
-         'include/lamina/sim/chooser.h')
+         'include/lamina/sim/chooser.h', 'include/lamina/driver/storage_driver.h')
 _LIGHT = {'algorithm', 'array', 'compare', 'concepts', 'cstddef', 'cstdint', 'functional',
           'initializer_list', 'limits', 'memory', 'optional', 'span', 'string', 'string_view',
           'type_traits', 'utility', 'variant', 'vector'}

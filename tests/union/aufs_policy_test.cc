@@ -21,7 +21,8 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
-// ── The rows AUFS-123 to AUFS-134 ───────────────────────────────────────────────────────────────────
+// ── The rows AUFS-123 to AUFS-134
+// ───────────────────────────────────────────────────────────────────
 
 TEST(AufsPolicyRow, AUFS_123) { EXPECT_EQ(Scene("rw rw/d").Create(kTdp), "b1"); }
 

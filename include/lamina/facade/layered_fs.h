@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "lamina/base/credentials.h"
+#include "lamina/driver/change_set.h"
 #include "lamina/facade/crash_image.h"
 #include "lamina/facade/explanation.h"
 #include "lamina/facade/tree_view.h"
@@ -35,10 +36,8 @@ namespace internal {
 struct Caller;
 }  // namespace internal
 
-using sim::ChangeKind;
 using sim::Fault;
 using sim::FaultCalls;
-using sim::LayerChange;
 using sim::Op;
 
 struct MountOptions {

@@ -14,29 +14,20 @@
 #ifndef LAMINA_SIM_CHANGES_H_
 #define LAMINA_SIM_CHANGES_H_
 
-#include <cstdint>
 #include <memory>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "lamina/base/result.h"
+#include "lamina/driver/change_set.h"
 #include "lamina/fs/mem_fs.h"
 #include "lamina/union/overlay.h"
 #include "lamina/union/union_fs.h"
 
 namespace lamina::sim {
 
-enum class ChangeKind : std::uint8_t { kAdd, kModify, kDelete };
-
-// "A", "C" or "D".
-std::string_view ChangeLetter(ChangeKind kind);
-
-struct LayerChange {
-  std::string path;  // absolute
-  ChangeKind kind{};
-  friend bool operator==(const LayerChange&, const LayerChange&) = default;
-};
+using lamina::ChangeKind;
+using lamina::ChangeLetter;
+using lamina::LayerChange;
 
 // The read-only branches of an overlay as one tree: what it would show if nothing had been written.
 //

@@ -266,9 +266,7 @@ void PrintTo(const Result<T>& result, std::ostream* os) {
   }
 }
 
-namespace sim {
 void PrintTo(const LayerChange& change, std::ostream* os);
-}  // namespace sim
 }  // namespace lamina
 
 namespace absl {
