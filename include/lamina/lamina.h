@@ -28,5 +28,6 @@
 #include "lamina/facade/stack.h"
 #include "lamina/facade/status.h"
 #include "lamina/facade/tree_view.h"
+#include "lamina/facade/union_dialect.h"
 
 #endif  // LAMINA_LAMINA_H_

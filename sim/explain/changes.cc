@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "lamina/union/aufs.h"
+
 namespace lamina::sim {
 namespace {
 
@@ -116,7 +118,7 @@ class ChangeSearch {
     if (!shown.ok()) return shown.error();
     auto below = lower_.fs->BranchNodes(*pair.lower);
     if (!below.ok()) return below.error();
-    for (auto& [branch, node] : *below) branch = static_cast<BranchIndex>(branch + lower_.first);
+    for (auto& [branch, node] : *below) branch = lower_.origins[branch];
     return *shown == *below;
   }
 
@@ -152,27 +154,62 @@ class ChangeSearch {
 
 }  // namespace
 
-Result<LowerView> MountLowerView(const UnionFs& fs, const OverlayOptions& options) {
-  LowerView view;
+namespace {
+
+DirectoryRef MakeFloor(LowerView& view) {
+  view.floor = std::make_unique<MemFs>();
+  view.floor->Freeze();
+  return {view.floor.get(), view.floor->root(), {}, ""};
+}
+
+Result<std::unique_ptr<UnionFs>> MountOverlayLowers(const OpContext& op, const UnionFs& fs,
+                                                    const OverlayOptions& options,
+                                                    LowerView& view) {
   OverlayMount mount;
   mount.options = options;
-  for (const Branch& branch : fs.branches()) {
-    if (branch.mode == BranchMode::kReadWrite) {
-      view.first = 1;
-      continue;
-    }
+  for (const BranchIndex origin : view.origins) {
+    const Branch& branch = fs.branches()[origin];
     auto& branches = branch.data_only ? mount.data_only : mount.lowers;
     branches.push_back({branch.fs, branch.root, {}, branch.name});
   }
   // A mount without a writable branch wants two lowers.
   if (mount.lowers.size() == 1) {
-    view.floor = std::make_unique<MemFs>();
-    view.floor->Freeze();
-    mount.lowers.push_back({view.floor.get(), view.floor->root(), {}, ""});
+    mount.lowers.push_back(MakeFloor(view));
+    view.origins.insert(view.origins.begin() + 1, kNoBranch);
+  }
+  return MountOverlay(op, mount);
+}
+
+Result<std::unique_ptr<UnionFs>> MountAufsLowers(const OpContext& op, const UnionFs& fs,
+                                                 LowerView& view) {
+  AufsMount mount;
+  mount.options = AufsOptionsOf(fs);
+  mount.read_only = true;
+  for (const BranchIndex origin : view.origins) {
+    const Branch& branch = fs.branches()[origin];
+    mount.branches.push_back(
+        {DirectoryRef{branch.fs, branch.root, {}, branch.name}, AufsModeOf(fs, origin)});
+  }
+  if (mount.branches.empty()) {
+    mount.branches.push_back({MakeFloor(view)});
+    view.origins.push_back(kNoBranch);
+  }
+  return MountAufs(op, mount);
+}
+
+}  // namespace
+
+Result<LowerView> MountLowerView(const UnionFs& fs, const OverlayOptions& options) {
+  LowerView view;
+  for (std::size_t i = 0; i < fs.branches().size(); ++i) {
+    if (fs.branches()[i].mode == BranchMode::kReadWrite) continue;
+    view.origins.push_back(static_cast<BranchIndex>(i));
   }
   const Credentials root = RootCredentials();
-  Result<std::unique_ptr<UnionFs>> mounted =
-      MountOverlay(OpContext{root, kSimulationStart, Probe()}, mount);
+  const OpContext op{root, kSimulationStart, Probe()};
+  Result<std::unique_ptr<UnionFs>> mounted = fs.dialect_name() == "aufs"
+                                                 ? MountAufsLowers(op, fs, view)
+                                                 : MountOverlayLowers(op, fs, options, view);
   if (!mounted.ok()) return mounted.error();
   view.fs = *std::move(mounted);
   return view;

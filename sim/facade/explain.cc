@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_format.h"
 #include "lamina/fs/permission.h"
+#include "sim/facade/aufs_words.h"
 #include "sim/facade/facade_mount.h"
 
 namespace lamina {
@@ -15,9 +16,26 @@ using internal::Caller;
 using internal::Lookup;
 using internal::ObjectText;
 
-std::string FoundText(const BranchFinding& finding) {
+// A whiteout that is a file: "whiteout (.wh.f)", "whiteout (.wh.f) beside regular, 3 B".
+std::string WhiteoutFileText(const BranchFinding& finding, std::string_view name) {
+  std::string text = absl::StrFormat("whiteout (%s%s", internal::kDotWh, Escaped(name));
+  if (finding.stat->type != FileType::kRegular) {
+    absl::StrAppendFormat(&text, " is a %s", internal::TypeWord(finding.stat->type));
+  }
+  text += ')';
+  if (finding.beside) text += " beside " + ObjectText(*finding.beside);
+  return text;
+}
+
+bool IsWhiteoutFile(const BranchFinding& finding) {
+  return finding.outcome == BranchFinding::Outcome::kWhiteout && finding.stat &&
+         !internal::IsWhiteoutStat(*finding.stat);
+}
+
+std::string FoundText(const BranchFinding& finding, std::string_view name) {
   if (finding.xattr_whiteout) return "whiteout (xattr)";
   if (!finding.stat) return "whiteout";
+  if (IsWhiteoutFile(finding)) return WhiteoutFileText(finding, name);
   std::string text = ObjectText(*finding.stat);
   if (finding.opaque) text += ", opaque";
   if (!finding.redirect.empty()) text += ", redirect " + Escaped(finding.redirect);
@@ -27,13 +45,19 @@ std::string FoundText(const BranchFinding& finding) {
 // Turns findings into steps from the top down, and remembers who decided.
 class Narrator {
  public:
-  explicit Narrator(const Caller& caller) : caller_(caller) {}
+  explicit Narrator(const Caller& caller)
+      : caller_(caller),
+        marks_may_be_passed_(caller.mount->aufs() &&
+                             caller.mount->options.aufs.quirks.lowest_opaque_wins) {}
 
   std::vector<ExplainStep> steps;
   std::string decided_by;  // the layer whose object is shown or hides the name
 
-  void Tell(const NameFindings& findings) {
+  void Tell(const NameFindings& findings, std::string_view name) {
+    name_ = name;
+    if (!findings.answer.ok()) error_ = findings.answer.error();
     for (const BranchFinding& finding : findings.branches) TellOne(finding);
+    if (findings.answer.ok()) TellPseudoLink(*findings.answer);
   }
 
   // A node without a name of its own: the root, or what "." and ".." name.
@@ -53,14 +77,26 @@ class Narrator {
     steps.push_back({.layer = caller_.mount->BranchName(branch),
                      .outcome = std::move(outcome),
                      .detail = std::move(detail),
-                     .name = {}});
+                     .name = {},
+                     .branch = internal::BranchText(*caller_.mount->fs, branch)});
+  }
+
+  // The name leads to an object of a lower branch, of which another name was copied up.
+  void TellPseudoLink(NodeId node) {
+    if (!caller_.mount->aufs()) return;
+    const Result<BranchIndex> source = caller_.mount->fs->SourceBranch(node);
+    if (!source.ok() || caller_.mount->BranchName(*source) == decided_by) return;
+    const Result<Stat> stat = caller_.mount->fs->GetAttr(caller_.op(), node);
+    Add(*source, stat.ok() ? ObjectText(*stat) : "unreadable", "shown instead: pseudo-link");
+    decided_by = caller_.mount->BranchName(*source);
   }
 
   void TellFound(const BranchFinding& finding) {
     const bool directory = finding.stat && finding.stat->type == FileType::kDirectory;
-    const bool ends = !directory || finding.opaque;
+    const bool ends = !directory || (finding.opaque && !marks_may_be_passed_);
     const std::string_view what = found_ ? "merged" : "found";
-    Add(finding.branch, FoundText(finding), absl::StrFormat("%s%s", what, ends ? ", stop" : ""));
+    Add(finding.branch, FoundText(finding, name_),
+        absl::StrFormat("%s%s", what, ends ? ", stop" : ""));
     if (!found_) decided_by = caller_.mount->BranchName(finding.branch);
     found_ = true;
     ended_ = ended_ || ends;
@@ -82,17 +118,23 @@ class Narrator {
         TellFound(finding);
         return;
       case BranchFinding::Outcome::kWhiteout:
-        Add(finding.branch, FoundText(finding), found_ ? "stop" : "stop, ENOENT");
+        Add(finding.branch, FoundText(finding, name_),
+            found_ ? "stop" : absl::StrFormat("stop, %s", ErrnoName(error_)));
         if (!found_) decided_by = caller_.mount->BranchName(finding.branch);
         ended_ = true;
         return;
       case BranchFinding::Outcome::kHidden:
-        Add(finding.branch, FoundText(finding), "hidden");
+        // aufs: what is no directory does not end the search for parts of one.
+        Add(finding.branch, FoundText(finding, name_),
+            ended_ || !caller_.mount->aufs() ? "hidden" : "hidden, look below");
         return;
     }
   }
 
   const Caller& caller_;
+  const bool marks_may_be_passed_;
+  std::string_view name_;
+  Errno error_ = Errno::kNoEnt;
   bool found_ = false;
   bool ended_ = false;
 };
@@ -120,7 +162,7 @@ absl::StatusOr<Told> TellLookup(const Caller& caller, const Lookup& lookup, std:
     if (!findings.ok()) return caller.Error(findings.error(), {call, {path}});
     node = findings->answer;
     const bool own_name = !lookup.stat.ok() || (node.ok() && *node == lookup.stat->node);
-    if (own_name) narrator.Tell(*findings);
+    if (own_name) narrator.Tell(*findings, place->name);
   }
   if (narrator.steps.empty() && lookup.stat.ok()) {
     const auto parts = fs.BranchNodes(lookup.stat->node);
@@ -151,6 +193,18 @@ std::string QuestionFor(const Lookup& lookup, std::string_view verb, std::string
   return question;
 }
 
+// The name that an entry of a branch is about: of a whiteout of AUFS the one that it hides.
+// Nothing: it is about none.
+std::optional<std::string> NameOf(const Caller& caller, BranchIndex branch,
+                                  const std::string& name) {
+  const UnionFs& fs = *caller.mount->fs;
+  if (!caller.mount->aufs() || !name.starts_with(internal::kDotWh)) return name;
+  if (AufsOptionsOf(fs).shwh) return name;
+  const std::optional<std::string> hidden = internal::HiddenPathOf("/" + name);
+  if (!hidden || !AufsModeOf(fs, branch).whable()) return std::nullopt;
+  return hidden->substr(1);
+}
+
 // Every name that a layer holds in its part of the directory, merged or hidden.
 using NamesByBranch = std::map<std::string, std::map<BranchIndex, Stat>>;
 
@@ -170,7 +224,8 @@ Result<void> CollectNames(const Caller& caller, BranchIndex branch, NodeId dir,
   for (const std::string& name : found) {
     const Result<NodeId> node = fs.Lookup(op, {dir, name});
     const Result<Stat> stat = node.ok() ? fs.GetAttr(op, *node) : Result<Stat>(node.error());
-    if (stat.ok()) names[name].emplace(branch, *stat);
+    const std::optional<std::string> shown = NameOf(caller, branch, name);
+    if (stat.ok() && shown) names[*shown].emplace(branch, *stat);
   }
   return {};
 }
@@ -202,8 +257,9 @@ void TellName(const Caller& caller, const std::string& name,
     if (holder == holders.end() && !found) continue;
     ExplainStep step;
     step.layer = caller.mount->BranchName(finding.branch);
+    step.branch = internal::BranchText(*caller.mount->fs, finding.branch);
     step.name = name;
-    step.outcome = finding.stat ? FoundText(finding) : ObjectText(holder->second);
+    step.outcome = finding.stat ? FoundText(finding, name) : ObjectText(holder->second);
     if (found) {
       step.detail = shown_by ? "merged" : "listed";
     } else if (finding.outcome == BranchFinding::Outcome::kWhiteout) {
@@ -217,6 +273,17 @@ void TellName(const Caller& caller, const std::string& name,
     if (!decides && !shown_by) step.detail += " by an opaque directory";
     steps.push_back(std::move(step));
   }
+}
+
+// The branch a copy-up goes to, and the policy that chose it.
+void TellTarget(const Caller& caller, BranchIndex target, const std::vector<PlannedStep>& plan,
+                std::vector<ExplainStep>& steps) {
+  if (plan.empty() || plan.front().reason.empty()) return;
+  steps.push_back({.layer = caller.mount->BranchName(target),
+                   .outcome = "copy up to here",
+                   .detail = std::string(plan.front().reason),
+                   .name = {},
+                   .branch = internal::BranchText(*caller.mount->fs, target)});
 }
 
 }  // namespace
@@ -277,6 +344,13 @@ absl::StatusOr<Explanation> LayeredFs::ExplainWrite(std::string_view path, std::
   const Result<std::vector<PlannedStep>> plan = union_fs().PlanOfCopyUp(
       caller_->op(), stat.node, {.data = true, .limit_bytes = stat.size_bytes});
   if (!plan.ok()) return refuse(plan.error());
+  BranchIndex target = 0;
+  if (caller_->mount->aufs()) {
+    const Result<BranchIndex> source = union_fs().SourceBranch(stat.node);
+    if (source.ok()) target = *source;
+    if (!plan->empty()) target = plan->front().branch;
+    TellTarget(*caller_, target, *plan, told->steps);
+  }
   for (const PlannedStep& planned : *plan) {
     told->steps.push_back({.layer = caller_->mount->BranchName(planned.branch),
                            .outcome = planned.text,
@@ -285,14 +359,16 @@ absl::StatusOr<Explanation> LayeredFs::ExplainWrite(std::string_view path, std::
                                                         : "",
                            .name = {},
                            .bytes_read = planned.bytes_copied,
-                           .bytes_written = planned.bytes_copied});
+                           .bytes_written = planned.bytes_copied,
+                           .branch = internal::BranchText(union_fs(), planned.branch)});
   }
-  told->steps.push_back({.layer = std::string(internal::kUpperName),
+  told->steps.push_back({.layer = caller_->mount->BranchName(target),
                          .outcome = absl::StrFormat("write at %d", offset),
                          .detail = "",
                          .name = {},
                          .bytes_read = 0,
-                         .bytes_written = length});
+                         .bytes_written = length,
+                         .branch = internal::BranchText(union_fs(), target)});
   return finish(stat);
 }
 

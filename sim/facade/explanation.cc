@@ -19,6 +19,7 @@ std::string Padded(std::string_view text, std::size_t width) {
 }
 
 struct Widths {
+  std::size_t branch = 0;
   std::size_t layer = 0;
   std::size_t name = 0;
   std::size_t outcome = 0;
@@ -27,6 +28,7 @@ struct Widths {
 Widths WidthsOf(const std::vector<ExplainStep>& steps) {
   Widths widths;
   for (const ExplainStep& step : steps) {
+    widths.branch = std::max(widths.branch, step.branch.size());
     widths.layer = std::max(widths.layer, Escaped(step.layer).size());
     widths.name = std::max(widths.name, Escaped(step.name).size());
     widths.outcome = std::max(widths.outcome, step.outcome.size());
@@ -76,7 +78,9 @@ std::string Explanation::ToString() const {
   std::string out = question_ + '\n';
   const Widths widths = WidthsOf(steps_);
   for (const ExplainStep& step : steps_) {
-    std::string line = "  " + Padded(Escaped(step.layer), widths.layer);
+    std::string line;
+    if (widths.branch > 0) line = "  " + Padded(step.branch, widths.branch);
+    line += "  " + Padded(Escaped(step.layer), widths.layer);
     if (widths.name > 0) line += "  " + Padded(Escaped(step.name), widths.name);
     line += "  " + Padded(step.outcome, widths.outcome);
     const std::string amount = AmountText(step);
@@ -98,6 +102,9 @@ std::string Explanation::ToJson() const {
     absl::StrAppendFormat(&out, "%s{\"layer\":%s,\"outcome\":%s,\"detail\":%s", i > 0 ? "," : "",
                           internal::JsonString(step.layer), internal::JsonString(step.outcome),
                           internal::JsonString(step.detail));
+    if (!step.branch.empty()) {
+      absl::StrAppendFormat(&out, ",\"branch\":%s", internal::JsonString(step.branch));
+    }
     if (!step.name.empty()) {
       absl::StrAppendFormat(&out, ",\"name\":%s", internal::JsonString(step.name));
     }

@@ -1,9 +1,11 @@
 #include "sim/facade/facade_mount.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
+#include "sim/facade/aufs_words.h"
 
 namespace lamina {
 namespace internal {
@@ -45,6 +47,22 @@ void CountingSink::OnEvent(const Event& event) {
 
 FacadeMount::~FacadeMount() {
   if (storage != nullptr) storage->in_use = false;
+  for (const LowerLayer& lower : lowers) {
+    if (lower.storage != nullptr) lower.storage->in_use = false;
+  }
+}
+
+LowerLayer* FacadeMount::FindLower(std::string_view layer) {
+  const auto found = std::find_if(lowers.begin(), lowers.end(),
+                                  [&](const LowerLayer& lower) { return lower.name == layer; });
+  return found == lowers.end() ? nullptr : &*found;
+}
+
+void FacadeMount::CaptureStorages() {
+  crash_image = storage->fs.Capture();
+  for (LowerLayer& lower : lowers) {
+    if (lower.storage != nullptr) lower.crash_image = lower.storage->fs.Capture();
+  }
 }
 
 const sim::FiredFault* FacadeMount::TakeFault(Errno error) {
@@ -159,8 +177,23 @@ Lookup LookUp(const Caller& caller, std::string_view path, LastLink last_link) {
     walk_to(path, last_link);
     lookup.prefix = path;
   }
+  if (error == Errno::kIo && !lookup.has_place) {
+    // The layers disagree about the name: it has a place all the same.
+    Result<WalkResult> walked = WalkToParent(caller.op(), start, lookup.prefix);
+    lookup.has_place = walked.ok() && walked->last == WalkResult::Last::kName;
+    if (lookup.has_place) {
+      lookup.dir = walked->parent();
+      lookup.name = walked->name;
+    }
+  }
   lookup.stat = error;
   return lookup;
+}
+
+std::string LayerWord(const FacadeMount& mount, BranchIndex branch) {
+  std::string word = "layer " + Quoted(mount.BranchName(branch));
+  const std::string text = BranchText(*mount.fs, branch);
+  return text.empty() ? word : absl::StrFormat("%s (%s)", word, text);
 }
 
 std::string_view TypeWord(FileType type) {

@@ -1,5 +1,4 @@
 // LayeredFs: faults, the crash, and the mount after it.
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -27,13 +26,38 @@ void CountNodesPast(const OpContext& op, MemFs& used, MemFs& fresh) {
   }
 }
 
+// The storage itself when no mount uses it, else a new one; with the image in it.
+std::shared_ptr<Storage> TakeStorage(const CrashState& state, const OpContext& op,
+                                     const std::shared_ptr<Storage>& used,
+                                     const MemFs::Image& image) {
+  std::shared_ptr<Storage> storage = used;
+  if (used->in_use) {
+    const Result<Stat> root = used->fs.GetAttr(op, used->fs.root());
+    LAMINA_CHECK(root.ok());
+    storage = std::make_shared<Storage>(state.options, state.clock.now(), root->dev);
+    CountNodesPast(op, used->fs, storage->fs);
+  }
+  storage->in_use = true;
+  storage->fs.Restore(image);
+  return storage;
+}
+
 }  // namespace
 
 CrashState CaptureState(const FacadeMount& mount) {
   CrashState state;
   state.options = mount.options;
   state.clock = mount.clock;
-  for (const LowerLayer& lower : mount.lowers) state.lowers.push_back({lower.name, lower.fs});
+  state.slots = mount.slots;
+  state.branches_changed = mount.branches_changed;
+  for (const LowerLayer& lower : mount.lowers) {
+    CrashState::Lower& added = state.lowers.emplace_back();
+    added.name = lower.name;
+    added.fs = lower.fs;
+    added.storage = lower.storage;
+    if (lower.storage == nullptr) continue;
+    added.image = lower.crash_image ? *lower.crash_image : lower.storage->fs.Capture();
+  }
   state.storage = mount.storage;
   state.image = mount.crash_image ? *mount.crash_image : mount.storage->fs.Capture();
   state.upper = mount.upper;
@@ -49,14 +73,13 @@ std::shared_ptr<FacadeMount> OpenState(const CrashState& state) {
     LowerLayer& added = mount->lowers.emplace_back();
     added.name = lower.name;
     added.fs = lower.fs;
+    if (lower.storage == nullptr) continue;
+    added.storage = TakeStorage(state, mount->AsRoot(), lower.storage, lower.image);
+    added.fs = std::shared_ptr<MemFs>(added.storage, &added.storage->fs);
   }
-  mount->storage = state.storage;
-  if (state.storage->in_use) {
-    mount->storage = std::make_shared<Storage>(state.options, state.clock.now());
-    CountNodesPast(mount->AsRoot(), state.storage->fs, mount->storage->fs);
-  }
-  mount->storage->in_use = true;
-  mount->storage->fs.Restore(state.image);
+  mount->slots = state.slots;
+  mount->branches_changed = state.branches_changed;
+  mount->storage = TakeStorage(state, mount->AsRoot(), state.storage, state.image);
   mount->upper = state.upper;
   mount->work = state.work;
   return mount;
@@ -66,9 +89,8 @@ std::shared_ptr<FacadeMount> OpenState(const CrashState& state) {
 
 void LayeredFs::Inject(const Fault& fault) {
   std::optional<std::string> mistake = fault.Mistake();
-  const std::vector<std::string> layers = LayerNames();
-  if (fault.place() == sim::FaultPlace::kBranch &&
-      std::find(layers.begin(), layers.end(), fault.branch()) == layers.end()) {
+  if (fault.place() == sim::FaultPlace::kBranch && fault.branch() != internal::kUpperName &&
+      caller_->mount->FindLower(fault.branch()) == nullptr) {
     mistake = absl::StrFormat("the mount has no layer %s", Quoted(fault.branch()));
   }
   if (mistake) {

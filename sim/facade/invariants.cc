@@ -26,8 +26,12 @@ class Examiner {
 
   absl::Status Run() {
     CheckLowers();
-    CheckWork();
-    CheckWhiteouts();
+    if (mount_.aufs()) {
+      internal::CheckAufsBranches(mount_, broken_);
+    } else {
+      CheckWork();
+      CheckWhiteouts();
+    }
     CheckListings();
     if (broken_.empty()) return absl::OkStatus();
     return absl::InternalError(absl::StrJoin(broken_, "\n"));
@@ -36,6 +40,7 @@ class Examiner {
  private:
   void CheckLowers() {
     for (const internal::LowerLayer& lower : mount_.lowers) {
+      if (lower.storage != nullptr) continue;
       if (lower.fs->frozen() && lower.fs->change_count() == lower.changes_at_mount) continue;
       broken_.push_back(absl::StrFormat("layer %s has changed", Quoted(lower.name)));
     }
@@ -98,8 +103,15 @@ class Examiner {
       return;
     }
     for (const sim::StackFinding& finding : *findings) {
+      if (mount_.aufs() && IsRuleOfAufs(finding)) continue;
       broken_.push_back(absl::StrFormat("%s is %s", Quoted(finding.path), finding.what));
     }
+  }
+
+  bool IsRuleOfAufs(const sim::StackFinding& finding) const {
+    // Marks of an overlay are xattrs like others.
+    if (finding.kind == sim::FindingKind::kShownMark) return true;
+    return internal::MayBeUnfound(mount_, finding.path);
   }
 
   const FacadeMount& mount_;

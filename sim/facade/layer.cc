@@ -4,16 +4,16 @@
 
 #include "absl/strings/str_format.h"
 #include "lamina/facade/status.h"
+#include "sim/facade/aufs_words.h"
 #include "sim/facade/layer_writer.h"
 
 namespace lamina {
 namespace internal {
 
-LayerWriter::LayerWriter(MemFs& fs, NodeId root, std::string_view layer,
-                         std::string_view opaque_key)
+LayerWriter::LayerWriter(MemFs& fs, NodeId root, std::string_view layer, WhiteoutForm form)
     : process_(fs, root, ProcessOptions{.clock = &clock_, .tick = Duration{0}}),
       layer_(layer),
-      opaque_key_(opaque_key) {
+      form_(form) {
   process_.set_umask(0);
 }
 
@@ -24,9 +24,42 @@ Result<void> LayerWriter::MakeParents(std::string_view path) {
     if (path.find_first_not_of('/', i) == path.npos) break;
     const std::string_view parent = path.substr(0, i);
     if (process_.GetStat(parent, LastLink::kFollow).ok()) continue;
+    if (IsWhitedOut(parent)) return Errno::kNotDir;
     if (Result<void> made = process_.Mkdir(parent, 0755); !made.ok()) return made;
   }
+  return IsWhitedOut(path) ? Errno::kExist : Result<void>();
+}
+
+bool LayerWriter::IsWhitedOut(std::string_view path) {
+  if (whiteouts_.empty()) return false;
+  const Result<Stat> whiteout = process_.GetStat(WhiteoutPathOf(path), LastLink::kKeep);
+  return whiteout.ok() && whiteouts_.contains(whiteout->node);
+}
+
+Result<void> LayerWriter::PutWhiteout(std::string_view path) {
+  if (form_ != WhiteoutForm::kAufs) {
+    return process_.Mknod(path, FileType::kCharDevice, 0, MakeDevice(0, 0));
+  }
+  if (process_.GetStat(path, LastLink::kKeep).ok()) return Errno::kExist;
+  const std::string file = WhiteoutPathOf(path);
+  if (Result<void> made = process_.Mknod(file, FileType::kRegular, 0444, 0); !made.ok()) {
+    return made;
+  }
+  const Result<Stat> stat = process_.GetStat(file, LastLink::kKeep);
+  if (!stat.ok()) return stat.error();
+  whiteouts_.insert(stat->node);
   return {};
+}
+
+Result<void> LayerWriter::PutOpaque(std::string_view path) {
+  if (form_ != WhiteoutForm::kAufs) {
+    const std::string_view key =
+        form_ == WhiteoutForm::kOverlayUser ? "user.overlay.opaque" : "trusted.overlay.opaque";
+    return process_.Setxattr(path, key, "y", XattrMode::kSet, LastLink::kKeep);
+  }
+  const std::string file = absl::StrFormat("%s/%s", path, kAufsOpaqueName);
+  const Result<void> made = process_.Mknod(file, FileType::kRegular, 0444, 0);
+  return !made.ok() && made.error() == Errno::kExist ? Result<void>() : made;
 }
 
 absl::Status LayerWriter::Done(std::string_view verb, std::string_view path,
@@ -147,9 +180,11 @@ NamedLayer& NamedLayer::Fifo(std::string_view path, std::uint16_t mode) {
 }
 
 NamedLayer& NamedLayer::Whiteout(std::string_view path) {
-  steps_.emplace_back(MakingStep("Whiteout", path, [](Process& process, const std::string& at) {
-    return process.Mknod(at, FileType::kCharDevice, 0, MakeDevice(0, 0));
-  }));
+  steps_.emplace_back([at = std::string(path)](LayerWriter& writer) {
+    Result<void> done = writer.MakeParents(at);
+    if (done.ok()) done = writer.PutWhiteout(at);
+    return writer.Done("Whiteout", at, done);
+  });
   return *this;
 }
 
@@ -161,9 +196,7 @@ NamedLayer& NamedLayer::Opaque(std::string_view path) {
       done = writer.MakeParents(at);
       if (done.ok()) done = process.Mkdir(at, 0755);
     }
-    if (done.ok()) {
-      done = process.Setxattr(at, writer.opaque_key(), "y", XattrMode::kSet, LastLink::kKeep);
-    }
+    if (done.ok()) done = writer.PutOpaque(at);
     return writer.Done("Opaque", at, done);
   });
   return *this;
@@ -209,13 +242,12 @@ NamedLayer& NamedLayer::Fail(const absl::Status& status) {
   return *this;
 }
 
-absl::Status NamedLayer::WriteTo(MemFs& fs, NodeId root, const OverlayOptions& options) const {
+absl::Status NamedLayer::WriteTo(MemFs& fs, NodeId root, WhiteoutForm form) const {
   if (fill_) {
-    const absl::Status filled = fill_(fs, root, options);
+    const absl::Status filled = fill_(fs, root, form);
     if (!filled.ok()) return filled;
   }
-  LayerWriter writer(fs, root, name_,
-                     options.userxattr ? "user.overlay.opaque" : "trusted.overlay.opaque");
+  LayerWriter writer(fs, root, name_, form);
   for (const std::vector<Step>* steps : {&steps_, &last_steps_}) {
     for (const Step& step : *steps) {
       absl::Status done = step(writer);

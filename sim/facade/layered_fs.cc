@@ -199,9 +199,17 @@ std::vector<std::string> LayeredFs::LayerNames() const {
   return names;
 }
 
+UnionDialect LayeredFs::dialect() const { return caller_->mount->options.dialect; }
+
 TreeView LayeredFs::Layer(std::string_view name) const {
   for (const Branch& branch : caller_->mount->fs->branches()) {
     if (branch.name == name) return TreeView(caller_->mount, *branch.fs, branch.root, name);
+  }
+  if (name == internal::kUpperName) {
+    return TreeView(caller_->mount, *caller_->mount->upper_site, caller_->mount->upper, name);
+  }
+  if (const internal::LowerLayer* lower = caller_->mount->FindLower(name); lower != nullptr) {
+    return TreeView(caller_->mount, *lower->site, lower->fs->root(), name);
   }
   std::fprintf(stderr, "lamina: the mount has no layer %s\n", Quoted(name).c_str());
   std::abort();

@@ -32,6 +32,7 @@ OpenHow HowOf(int flags) {
   how.truncate = (flags & O_TRUNC) != 0;
   how.append = (flags & O_APPEND) != 0;
   how.no_follow = (flags & O_NOFOLLOW) != 0;
+  how.direct = (flags & O_DIRECT) != 0;
   how.unnamed = (flags & O_TMPFILE) == O_TMPFILE;
   how.directory = !how.unnamed && (flags & O_DIRECTORY) != 0;
   return how;
@@ -53,6 +54,7 @@ std::string OpenRest(int flags, std::uint16_t mode) {
   if ((flags & O_EXCL) != 0) rest += "|O_EXCL";
   if ((flags & O_TRUNC) != 0) rest += "|O_TRUNC";
   if ((flags & O_APPEND) != 0) rest += "|O_APPEND";
+  if ((flags & O_DIRECT) != 0) rest += "|O_DIRECT";
   if ((flags & O_DIRECTORY) != 0) rest += "|O_DIRECTORY";
   if ((flags & O_NOFOLLOW) != 0) rest += "|O_NOFOLLOW";
   if ((flags & O_CREAT) != 0) absl::StrAppendFormat(&rest, ", %04o", mode);

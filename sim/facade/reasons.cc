@@ -10,15 +10,14 @@ namespace {
 
 std::string LayerOf(const Caller& caller, NodeId node) {
   const Result<BranchIndex> branch = caller.mount->fs->SourceBranch(node);
-  return branch.ok() ? caller.mount->BranchName(*branch) : "";
+  return branch.ok() ? LayerWord(*caller.mount, *branch) : "layer \"\"";
 }
 
 // /srv/a is a directory from layer "image"
 std::string Described(const Caller& caller, std::string_view path, const Stat& stat) {
   const std::string_view type =
       stat.type == FileType::kRegular ? "regular file" : TypeWord(stat.type);
-  return absl::StrFormat("%s is a %s from layer %s", Escaped(path), type,
-                         Quoted(LayerOf(caller, stat.node)));
+  return absl::StrFormat("%s is a %s from %s", Escaped(path), type, LayerOf(caller, stat.node));
 }
 
 std::string MissingText(const Caller& caller, const Lookup& lookup) {
@@ -27,8 +26,8 @@ std::string MissingText(const Caller& caller, const Lookup& lookup) {
     if (findings.ok()) {
       for (const BranchFinding& finding : findings->branches) {
         if (finding.outcome != BranchFinding::Outcome::kWhiteout) continue;
-        return absl::StrFormat("%s is whited out in layer %s", Escaped(lookup.prefix),
-                               Quoted(caller.mount->BranchName(finding.branch)));
+        return absl::StrFormat("%s is whited out in %s", Escaped(lookup.prefix),
+                               LayerWord(*caller.mount, finding.branch));
       }
     }
   }
@@ -82,8 +81,10 @@ std::string WhyOtherDevice(const Caller& caller, const CallText& call) {
     if (!lookup.stat.ok() || lookup.stat->type != FileType::kDirectory) continue;
     const auto parts = caller.mount->fs->BranchNodes(lookup.stat->node);
     if (!parts.ok() || parts->back().first == 0) continue;  // the writable layer's own
-    return absl::StrFormat("%s is a directory from layer %s; enable redirect_dir to allow this",
-                           Escaped(path), Quoted(caller.mount->BranchName(parts->back().first)));
+    return absl::StrFormat("%s is a directory from %s; %s", Escaped(path),
+                           LayerWord(*caller.mount, parts->back().first),
+                           caller.mount->aufs() ? "AUFS moves none that shows a lower branch"
+                                                : "enable redirect_dir to allow this");
   }
   return "";
 }
@@ -104,6 +105,16 @@ std::string WhyDenied(const Caller& caller, const CallText& call) {
   return "";
 }
 
+std::string WhyNoSpace(const Caller& caller) {
+  const auto& branches = caller.mount->fs->branches();
+  const auto writable = std::count_if(branches.begin(), branches.end(), [](const Branch& branch) {
+    return branch.mode == BranchMode::kReadWrite;
+  });
+  return absl::StrFormat("%s at most %d bytes",
+                         writable == 1 ? "layer \"upper\" holds" : "each writable layer holds",
+                         caller.mount->options.capacity);
+}
+
 std::string WhatIsThere(const Caller& caller, const CallText& call) {
   if (call.paths.empty()) return "";
   const Lookup lookup = LookUp(caller, call.paths.back(), LastLink::kKeep);
@@ -114,6 +125,10 @@ std::string WhatIsThere(const Caller& caller, const CallText& call) {
 }  // namespace
 
 std::string ReasonFor(const Caller& caller, Errno error, const CallText& call) {
+  if (caller.mount->aufs()) {
+    std::string reason = AufsReasonFor(caller, error, call);
+    if (!reason.empty()) return reason;
+  }
   switch (error) {
     case Errno::kNoEnt:
       return WhyNoEntry(caller, call);
@@ -132,8 +147,7 @@ std::string ReasonFor(const Caller& caller, Errno error, const CallText& call) {
     case Errno::kRoFs:
       return "no layer of the mount is writable";
     case Errno::kNoSpc:
-      return absl::StrFormat("layer \"upper\" holds at most %d bytes",
-                             caller.mount->options.capacity);
+      return WhyNoSpace(caller);
     default:
       return "";  // the sentence of the errno says it all
   }

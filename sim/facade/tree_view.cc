@@ -59,6 +59,10 @@ Result<Stat> TreeView::Find(std::string_view path, LastLink last_link) const {
   return *walked->stat;
 }
 
+UnionDialect TreeView::dialect() const {
+  return mount_ == nullptr ? UnionDialect::kOverlay : mount_->options.dialect;
+}
+
 const Call* TreeView::MadeBy(std::string_view path) const {
   return mount_ == nullptr ? nullptr : mount_->MadeBy(path);
 }
@@ -88,10 +92,19 @@ absl::StatusOr<std::string> TreeView::ReadFile(std::string_view path) const {
   if (!found.ok()) return Failed("ReadFile", path, found.error());
   if (found->type == FileType::kDirectory) return Failed("ReadFile", path, Errno::kIsDir);
   if (found->type != FileType::kRegular) return Failed("ReadFile", path, Errno::kInval);
-  Result<HandleId> handle = fs_->Open(Observer(), found->node, {});
+  FileSystem* fs = fs_;
+  NodeId node = found->node;
+  if (mount_ != nullptr && fs == mount_->fs.get()) {
+    // Where the bytes are: an open of the merged file may copy it up (AUFS, coo_reg).
+    const Result<std::pair<BranchIndex, NodeId>> body = mount_->fs->BodyNode(Observer(), node);
+    if (!body.ok()) return Failed("ReadFile", path, body.error());
+    fs = mount_->fs->branches()[body->first].fs;
+    node = body->second;
+  }
+  Result<HandleId> handle = fs->Open(Observer(), node, {});
   if (!handle.ok()) return Failed("ReadFile", path, handle.error());
-  Result<std::string> content = ReadHandle(*fs_, *handle, found->size_bytes);
-  fs_->Close(*handle);
+  Result<std::string> content = ReadHandle(*fs, *handle, found->size_bytes);
+  fs->Close(*handle);
   if (!content.ok()) return Failed("ReadFile", path, content.error());
   return *std::move(content);
 }

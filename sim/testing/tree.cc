@@ -41,7 +41,7 @@ NamedLayer Tree(std::string_view drawing) {
   return layer;
 }
 
-FsPtr Overlay(const OverlayDrawing& drawing) {
+FsPtr Overlay(const StackDrawing& drawing) {
   std::vector<NamedLayer> lowers = drawing.lower;
   if (lowers.empty()) lowers.emplace_back("lower");
   Stack stack;
@@ -53,6 +53,11 @@ FsPtr Overlay(const OverlayDrawing& drawing) {
   }
   if (drawing.upper) stack.Upper(*drawing.upper);
   return stack.MountOrDie(drawing.options);
+}
+
+FsPtr Aufs(StackDrawing drawing) {
+  drawing.options.dialect = UnionDialect::kAufs;
+  return Overlay(drawing);
 }
 
 }  // namespace lamina::testing

@@ -1,6 +1,7 @@
 #include "sim/testing/tree_facts.h"
 
 #include "absl/strings/str_format.h"
+#include "sim/facade/aufs_words.h"
 
 namespace lamina::testing::internal {
 namespace {
@@ -51,9 +52,15 @@ std::string Shortened(std::string_view bytes) {
                          bytes.size() - kBytesShown);
 }
 
+std::string WhiteoutPlace(const TreeView& view, const std::string& path) {
+  const bool aufs = view.dialect() == UnionDialect::kAufs;
+  return aufs ? lamina::internal::WhiteoutPathOf(path) : path;
+}
+
 bool IsWhiteoutAt(const TreeView& view, const std::string& path) {
-  const absl::StatusOr<Stat> stat = view.Lstat(path);
+  const absl::StatusOr<Stat> stat = view.Lstat(WhiteoutPlace(view, path));
   if (!stat.ok()) return false;
+  if (view.dialect() == UnionDialect::kAufs) return stat->type == FileType::kRegular;
   if (stat->type == FileType::kCharDevice) return stat->rdev == 0;
   // ovl: an empty regular file with this xattr, in a directory marked opaque=x.
   return stat->type == FileType::kRegular &&
@@ -62,11 +69,29 @@ bool IsWhiteoutAt(const TreeView& view, const std::string& path) {
 }
 
 bool IsOpaqueAt(const TreeView& view, const std::string& path) {
+  if (view.dialect() == UnionDialect::kAufs) {
+    const absl::StatusOr<Stat> mark =
+        view.Lstat(absl::StrFormat("%s/%s", path, lamina::internal::kAufsOpaqueName));
+    return mark.ok() && mark->type == FileType::kRegular;
+  }
   for (const std::string_view key : {"trusted.overlay.opaque", "user.overlay.opaque"}) {
     const absl::StatusOr<std::string> value = view.Getxattr(path, key);
     if (value.ok() && *value == "y") return true;
   }
   return false;
+}
+
+std::optional<DrawnName> DrawnNameOf(const TreeView& view, const std::string& path) {
+  namespace words = lamina::internal;
+  if (view.dialect() == UnionDialect::kOverlay) return DrawnName{path};
+  if (words::IsBaseEntry(path) || words::IsOldNameMark(words::LastNameOf(path))) {
+    return std::nullopt;
+  }
+  const std::string_view parent = words::ParentOf(path);
+  if (words::LastNameOf(path) == words::kAufsOpaqueName && !parent.empty()) return std::nullopt;
+  const std::optional<std::string> hidden = words::HiddenPathOf(path);
+  if (!hidden || !IsWhiteoutAt(view, *hidden) || view.Lstat(*hidden).ok()) return DrawnName{path};
+  return DrawnName{*hidden, true};
 }
 
 absl::StatusOr<DrawnEntry> EntryAt(const TreeView& view, const std::string& path,
@@ -76,7 +101,7 @@ absl::StatusOr<DrawnEntry> EntryAt(const TreeView& view, const std::string& path
   DrawnEntry entry;
   entry.path = path;
   entry.type = stat->type;
-  entry.whiteout = IsWhiteoutAt(view, path);
+  entry.whiteout = view.dialect() == UnionDialect::kOverlay && IsWhiteoutAt(view, path);
   entry.opaque = stat->type == FileType::kDirectory && IsOpaqueAt(view, path);
   if (!pattern.hardlink.empty()) {
     const absl::StatusOr<Stat> other = view.Lstat(pattern.hardlink);

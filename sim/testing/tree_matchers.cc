@@ -1,4 +1,5 @@
 // Matchers of trees that ask about one or two paths.
+#include <algorithm>
 #include <sstream>
 
 #include "absl/strings/str_format.h"
@@ -85,13 +86,17 @@ Verdict CheckCopiedUp(const Subject& subject, const std::string& path) {
   const std::optional<std::string> source = SourceOf(subject, *stat, verdict);
   if (!source) return verdict;
   verdict.what = absl::StrFormat("whose%s comes from layer %s", At(path), Quoted(*source));
-  if (*source != "upper") return verdict;
+  const UnionFs& fs = subject.fs->union_fs();
+  const bool writable =
+      std::any_of(fs.branches().begin(), fs.branches().end(), [&](const Branch& branch) {
+        return branch.name == *source && branch.mode == BranchMode::kReadWrite;
+      });
+  if (!writable) return verdict;
   const absl::StatusOr<Explanation> explained = subject.fs->Explain(path);
   if (!explained.ok()) return verdict;
   for (const ExplainStep& step : explained->steps()) {
-    const bool below =
-        step.layer != "upper" &&
-        (step.detail == "hidden" || step.detail == "merged" || step.detail == "merged, stop");
+    const bool below = step.layer != *source &&
+                       (step.detail.starts_with("hidden") || step.detail.starts_with("merged"));
     verdict.holds = verdict.holds || (below && !step.outcome.starts_with("whiteout"));
   }
   if (!verdict.holds) verdict.what += ", and no layer below has it";
@@ -205,7 +210,10 @@ TreeMatcher IsWhiteout(std::string_view path) {
   return {"has a whiteout" + At(std::string(path)), "has no whiteout" + At(std::string(path)),
           [at = std::string(path)](const Subject& subject) {
             Verdict verdict;
-            const std::optional<Stat> stat = Find(subject, at, verdict);
+            const std::string place = internal::WhiteoutPlace(subject.view, at);
+            const std::optional<Stat> stat =
+                Find(subject, subject.fs == nullptr ? place : at, verdict);
+            verdict.path = at;
             verdict.holds = stat && internal::IsWhiteoutAt(subject.view, at);
             if (subject.fs != nullptr) verdict.what += " (marks are in fs->Layer(\"upper\"))";
             return verdict;

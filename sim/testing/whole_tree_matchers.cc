@@ -1,9 +1,11 @@
 // Matchers that compare a whole tree: with a drawing, or with another tree.
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_format.h"
 #include "lamina/testing/matchers.h"
+#include "sim/facade/aufs_words.h"
 #include "sim/testing/drawing.h"
 #include "sim/testing/tree_facts.h"
 
@@ -61,12 +63,42 @@ void AddParents(EntriesByPath& entries) {
   }
 }
 
+DrawnEntry WhiteoutEntry(const std::string& path) {
+  DrawnEntry entry;
+  entry.path = path;
+  entry.type = FileType::kCharDevice;
+  entry.whiteout = true;
+  return entry;
+}
+
+// A drawing of an AUFS layer may write a whiteout as the file that it is. What a mount makes in a
+// branch by itself is not compared.
+void NormalizeAufs(EntriesByPath& entries) {
+  namespace words = lamina::internal;
+  const EntriesByPath drawn = std::exchange(entries, {});
+  for (const auto& [path, entry] : drawn) {
+    const std::optional<std::string> hidden = words::HiddenPathOf(path);
+    if (words::IsBaseEntry(path)) continue;
+    if (hidden && entry.type == FileType::kRegular && !drawn.contains(*hidden)) {
+      entries.emplace(*hidden, WhiteoutEntry(*hidden));
+    } else {
+      entries.emplace(path, entry);
+    }
+  }
+}
+
 absl::StatusOr<EntriesByPath> EntriesOf(const TreeView& view, const EntriesByPath& patterns,
                                         EntryDetail detail) {
   const absl::StatusOr<std::vector<std::string>> paths = view.AllPaths();
   if (!paths.ok()) return paths.status();
   EntriesByPath entries;
   for (const std::string& path : *paths) {
+    const std::optional<internal::DrawnName> drawn = internal::DrawnNameOf(view, path);
+    if (!drawn) continue;
+    if (drawn->whiteout) {
+      entries.emplace(drawn->path, WhiteoutEntry(drawn->path));
+      continue;
+    }
     const auto pattern = patterns.find(path);
     absl::StatusOr<DrawnEntry> entry = internal::EntryAt(
         view, path, pattern == patterns.end() ? DrawnEntry() : pattern->second, detail);
@@ -86,6 +118,7 @@ Verdict CompareWithDrawing(const TreeView& view, const std::string& drawing) {
   EntriesByPath wanted;
   for (const DrawnEntry& entry : *drawn) wanted.emplace(entry.path, entry);
   AddParents(wanted);
+  if (view.dialect() == UnionDialect::kAufs) NormalizeAufs(wanted);
   const absl::StatusOr<EntriesByPath> found = EntriesOf(view, wanted, EntryDetail::kAsDrawn);
   if (!found.ok()) {
     verdict.what = "which cannot be read: " + std::string(found.status().message());

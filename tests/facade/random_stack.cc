@@ -7,6 +7,12 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kNames = {"a", "b", "c", "d"};
 constexpr std::array<std::string_view, 5> kTargets = {"a", "/b", "../c", "nowhere", "/a/b"};
+constexpr std::array<std::string_view, 6> kAufsOptions = {"",
+                                                          "noplink",
+                                                          "create=rr,cpup=bu",
+                                                          "create=mfs,cpup=bup,dirwh=1",
+                                                          "diropq=always",
+                                                          "create=pmfs,udba=none"};
 constexpr int kEntriesPerLayer = 9;
 
 }  // namespace
@@ -63,13 +69,25 @@ NamedLayer RandomStack::Layer(const std::string& name) {
   return layer;
 }
 
+MountOptions RandomStack::Options() {
+  MountOptions options;
+  options.dialect = dialect_;
+  if (dialect_ == UnionDialect::kOverlay) {
+    if (random_.Below(3) == 0) options.overlay.redirect_dir = RedirectDir::kOn;
+    return options;
+  }
+  options.aufs_text = kAufsOptions.at(random_.Below(kAufsOptions.size()));
+  if (random_.Below(3) == 0) options.aufs_modes["spare"] = "rw";
+  return options;
+}
+
+// An AUFS has an empty layer "spare" below the upper, which is sometimes writable.
 FsPtr RandomStack::Mount() {
   Stack stack;
   const std::uint64_t count = 1 + random_.Below(4);
   for (std::uint64_t i = 0; i < count; ++i) stack.Push(Layer("layer" + std::to_string(i)));
-  MountOptions options;
-  if (random_.Below(3) == 0) options.overlay.redirect_dir = RedirectDir::kOn;
-  return stack.MountOrDie(options);
+  if (dialect_ == UnionDialect::kAufs) stack.Push(NamedLayer("spare"));
+  return stack.MountOrDie(Options());
 }
 
 void RandomStack::Act(LayeredFs& fs) {

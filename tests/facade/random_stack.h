@@ -25,7 +25,8 @@ class SplitMix64 {
 
 class RandomStack {
  public:
-  explicit RandomStack(std::uint64_t seed) : random_(seed) {}
+  explicit RandomStack(std::uint64_t seed, UnionDialect dialect = UnionDialect::kOverlay)
+      : dialect_(dialect), random_(seed) {}
 
   FsPtr Mount();
   // One call that changes something, or tries to.
@@ -34,11 +35,13 @@ class RandomStack {
   static std::vector<std::string> Paths();
 
  private:
+  MountOptions Options();
   std::string AnyPath();
   NamedLayer Layer(const std::string& name);
   void AddEntry(NamedLayer& layer, std::set<std::string>& directories,
                 std::set<std::string>& taken);
 
+  UnionDialect dialect_;
   SplitMix64 random_;
 };
 

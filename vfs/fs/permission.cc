@@ -62,12 +62,11 @@ Result<void> CheckAccess(const OpContext& op, FileSystem& fs, const Stat& stat, 
   if ((wanted & kMayWrite) != 0 && IsLockedByReadOnly(stat.type) && limits.read_only) {
     return Errno::kRoFs;
   }
-  if (limits.checks_access) {
-    if (Result<void> allowed = fs.CheckAccess(op, stat.node, wanted); !allowed.ok()) return allowed;
-  }
   // Asked first although Linux asks it last: only the answer counts, and this one needs no ACL.
-  if (CapabilitiesGrant(op.cred, stat, wanted)) return {};
-  return CheckClasses(op, fs, stat, wanted);
+  if (!CapabilitiesGrant(op.cred, stat, wanted)) {
+    if (Result<void> allowed = CheckClasses(op, fs, stat, wanted); !allowed.ok()) return allowed;
+  }
+  return limits.checks_access ? fs.CheckAccess(op, stat.node, wanted) : Result<void>();
 }
 
 Result<void> CheckMayRemove(const OpContext& op, FileSystem& fs, const Stat& dir,

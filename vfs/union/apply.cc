@@ -224,7 +224,8 @@ Result<void> Application::RunStep(const Step& step) {
     case StepKind::kRemove: {
       Result<Place> place = ResolvePlace(step.place, step.branch);
       if (!place.ok()) return place.error();
-      if (step.copied_up.value != 0) {
+      const bool loses_name = step.copied_up.value != 0 && step.node.kind == StepNode::Kind::kSlot;
+      if (loses_name) {
         // The object is used without a name from now on.
         Slot& made = slot(step.node);
         Result<HandleId> held = fs.Open(op, made.node, {.access = Access::kPath});

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lamina/base/check.h"
+#include "vfs/union/aufs_names.h"
 #include "vfs/union/branch_tree.h"
 
 namespace lamina {
@@ -309,6 +310,28 @@ Result<void> AufsControl::FlushPseudoLinks(const OpContext& caller) {
   return {};
 }
 
+bool AufsControl::StillUses(const OpContext& caller, BranchIndex branch, Place place) const {
+  const OpContext op = AsMounter(caller);
+  if (place.dir == state_.branches[branch].root) {
+    for (const std::string_view base : {kAufsBase, kAufsPlinks, kAufsOrphans}) {
+      if (place.name == base) return true;
+    }
+  }
+  FileSystem& fs = state_.fs(branch);
+  const std::vector<AufsRemoval>& removals = books().removals;
+  const bool waits = std::any_of(removals.begin(), removals.end(), [&](const AufsRemoval& removal) {
+    return removal.fs == &fs && removal.parent == place.dir && removal.name == place.name;
+  });
+  const Result<NodeId> node = fs.Lookup(op, place);
+  if (waits || !node.ok() || place.dir != books().base[branch].plinks) return waits;
+  bool holds = false;
+  state_.nodes.ForEach([&](UnionNode& known) {
+    const Hit* own = known.in_branch(branch);
+    holds = holds || (known.indexed && own != nullptr && own->node == *node);
+  });
+  return holds;
+}
+
 // ── The public functions ─────────────────────────────────────────────────────────────────────────
 
 Result<void> RemountAufs(const OpContext& op, UnionFs& fs, std::string_view text,
@@ -370,6 +393,11 @@ const AufsOptions& AufsOptionsOf(const UnionFs& fs) { return BooksOf(fs).options
 
 const AufsMode& AufsModeOf(const UnionFs& fs, BranchIndex branch) {
   return BooksOf(fs).modes[branch];
+}
+
+bool AufsStillUses(const OpContext& op, const UnionFs& fs, BranchIndex branch, Place place) {
+  LAMINA_CHECK(AufsControl::IsAufs(fs));
+  return AufsControl(const_cast<UnionFs&>(fs)).StillUses(op, branch, place);
 }
 
 Result<void> FlushPseudoLinks(const OpContext& op, UnionFs& fs) {

@@ -49,6 +49,8 @@ class AufsControl {
   Result<void> Modify(const OpContext& op, const DirectoryRef& directory, const AufsMode& mode);
   Result<void> Set(const OpContext& op, std::string_view option);
   void MakeReadOnly() { state_.read_only = true; }
+  // As AufsStillUses says.
+  bool StillUses(const OpContext& op, BranchIndex branch, Place place) const;
   std::int64_t count() const { return static_cast<std::int64_t>(state_.branches.size()); }
 
   Result<void> FlushPseudoLinks(const OpContext& op);

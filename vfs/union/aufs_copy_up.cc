@@ -83,18 +83,15 @@ Result<PolicyChoice> AufsDialect::ChooseForNew(const OpContext& op, const UnionS
   });
 }
 
-Result<BranchIndex> AufsDialect::ChooseForCopy(const OpContext& op, const UnionState& state,
-                                               const UnionNode& dir, BranchIndex top) const {
+Result<PolicyChoice> AufsDialect::ChooseForCopy(const OpContext& op, const UnionState& state,
+                                                const UnionNode& dir, BranchIndex top) const {
   // Every policy goes up, and there is one place to go.
   if (state.sole_writable != kNoBranch) {
-    if (state.sole_writable <= top) return state.sole_writable;
-    return Errno::kRoFs;
+    if (state.sole_writable > top) return Errno::kRoFs;
+    return PolicyChoice{.branch = state.sole_writable, .reason = "the only writable branch"};
   }
-  Result<PolicyChoice> choice =
-      WithView(op, state, dir, top, kNoBranch,
-               [&](const PolicyView& view) { return ChooseForCopyUp(options().copy_up, view); });
-  if (!choice.ok()) return choice.error();
-  return choice->branch;
+  return WithView(op, state, dir, top, kNoBranch,
+                  [&](const PolicyView& view) { return ChooseForCopyUp(options().copy_up, view); });
 }
 
 void AufsDialect::AddTimes(const OpContext& op, const UnionState& state, const UnionNode& dir,
@@ -342,9 +339,11 @@ Result<BranchIndex> AufsDialect::PlanCopyUp(const OpContext& caller, const Union
   const bool root = node.id == state.root;
   UnionNode* parent = root ? &node : state.nodes.Find(node.parent);
   const bool orphan = parent == nullptr || parent->dead;
-  Result<BranchIndex> branch =
+  const Result<PolicyChoice> choice =
       ChooseForCopy(op, state, orphan ? state.node(state.root) : *parent, node.top().branch);
-  if (!branch.ok()) return branch;
+  if (!choice.ok()) return choice.error();
+  plan.reason = choice->reason;
+  const Result<BranchIndex> branch = choice->branch;
   if (orphan || (node.dead && !IsDirectory(node))) {
     if (!orphan) {
       Result<void> above = PlanDirectories(op, state, *parent, *branch, plan);

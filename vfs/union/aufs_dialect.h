@@ -69,6 +69,7 @@ class AufsDialect final : public Dialect {
   bool LearnsAnew(const UnionNode& known) const override;
   bool StillHolds(const OpContext& op, const UnionState& state, const UnionNode& dir,
                   std::string_view name, const UnionNode& node) const override;
+  bool WhiteoutsPrecede() const override { return true; }
   bool ChecksAccess() const override { return true; }
   Result<void> CheckAccess(const OpContext& op, const UnionState& state, const UnionNode& node,
                            unsigned wanted) const override;
@@ -109,6 +110,7 @@ class AufsDialect final : public Dialect {
   bool CopiesUpUnnamed() const override { return true; }
   bool CopiesUpAtOpen() const override { return false; }
   bool LinksUpAtUse() const override { return true; }
+  bool SparesMissingXattr() const override { return false; }
   bool CopiesAcross() const override { return false; }
   bool Ignores(const UnionNode& node, const AttrChange& change) const override;
   bool AllowsDirect() const override { return options().dio; }
@@ -165,8 +167,8 @@ class AufsDialect final : public Dialect {
                                     const UnionNode& dir, BranchIndex whiteout,
                                     bool directory) const;
   // The branch a copy of what is in `top` goes to. kRoFs.
-  Result<BranchIndex> ChooseForCopy(const OpContext& op, const UnionState& state,
-                                    const UnionNode& dir, BranchIndex top) const;
+  Result<PolicyChoice> ChooseForCopy(const OpContext& op, const UnionState& state,
+                                     const UnionNode& dir, BranchIndex top) const;
   // The lowest branch whose part of a directory shows: marks of it or above it end the search
   // there. kNoBranch: nothing ends it.
   BranchIndex LowestVisible(const UnionState& state, const UnionNode& dir) const;

@@ -138,9 +138,10 @@ Result<void> AufsDialect::PlanHide(const OpContext& caller, const UnionState& st
   const BranchIndex top = entry.branch;
   BranchIndex branch = top;
   if (!state.writable(top)) {
-    Result<BranchIndex> chosen = ChooseForCopy(op, state, dir, top);
+    const Result<PolicyChoice> chosen = ChooseForCopy(op, state, dir, top);
     if (!chosen.ok()) return chosen.error();
-    branch = *chosen;
+    branch = chosen->branch;
+    plan.reason = chosen->reason;
   }
   if (Result<void> above = PlanDirectories(op, state, dir, branch, plan); !above.ok()) {
     return above;

@@ -16,7 +16,14 @@ Result<BranchIndex> AufsDialect::ChooseForTarget(const OpContext& op, const Unio
   if (state.writable(source) && !blocked) return source;
   const BranchIndex highest = std::min(source, target_top);
   if (state.writable(highest)) return highest;
-  return ChooseForCopy(op, state, target_dir, highest);
+  // The policy is asked about the target, whose directory may be further down than the source.
+  const BranchIndex top = std::max(target_top, target_dir.top().branch);
+  const Result<PolicyChoice> copy = ChooseForCopy(op, state, target_dir, top);
+  if (!copy.ok()) return copy.error();
+  // A copy never goes down.
+  BranchIndex branch = std::min(copy->branch, source);
+  while (branch > 0 && !state.writable(branch)) --branch;
+  return state.writable(branch) ? Result<BranchIndex>(branch) : Errno::kRoFs;
 }
 
 Result<void> AufsDialect::PlanLink(const OpContext& caller, const UnionState& state,

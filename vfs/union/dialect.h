@@ -88,6 +88,9 @@ class Dialect {
   // used, not only when it is written.
   virtual bool LinksUpAtUse() const { return false; }
 
+  // The removal of an attribute that a file of a lower branch does not have copies nothing up.
+  virtual bool SparesMissingXattr() const { return true; }
+
   // The body of a file whose data-only branch was not looked at yet, and the check of its digest.
   // Errors: kNoEnt, kIo there is none, what the branches give; kIo the digest is missing or wrong.
   virtual Result<Hit> FindBody(const OpContext& op, const UnionState& state,
@@ -148,6 +151,8 @@ class Dialect {
   // What a user sees of a stored key; nothing: it is private.
   virtual std::optional<std::string> ShownXattr(std::string_view stored) const = 0;
 
+  // A whiteout also hides an entry of its name in its own branch.
+  virtual bool WhiteoutsPrecede() const { return false; }
   // A whiteout that is a file of another name. kNoEnt: none.
   virtual Result<NodeId> FindWhiteoutFile(const OpContext& op, const UnionState& state,
                                           BranchIndex branch, NodeId dir,

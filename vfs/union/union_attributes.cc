@@ -163,8 +163,7 @@ Result<void> UnionFs::RemoveXattr(const OpContext& op, NodeId id, std::string_vi
   body_->UseHandleName(op, node);
   if (Result<void> allowed = CheckXattrKey(key, node.type); !allowed.ok()) return allowed;
   if (!key.empty() && body_->dialect->StoredXattr(key).empty()) return Errno::kInval;
-  if (!node.has_writable) {
-    // A key that is not there costs no copy-up.
+  if (!node.has_writable && body_->dialect->SparesMissingXattr()) {
     Result<std::string> there = GetXattr(op, id, key);
     if (!there.ok()) return there.error();
   }

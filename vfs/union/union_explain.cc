@@ -1,18 +1,43 @@
 // UnionFs: the questions explain, tree and the matchers ask. Nothing here changes a branch.
+#include <map>
+
 #include "absl/strings/str_format.h"
 #include "lamina/base/check.h"
 #include "lamina/union/union_fs.h"
+#include "vfs/union/aufs_names.h"
 #include "vfs/union/union_body.h"
 
 namespace lamina {
 namespace {
 
-std::string PlaceText(const StepPlace& place) {
-  if (place.dir.kind == StepNode::Kind::kSlot && place.name.empty()) return "workdir";
-  return place.name;
+// How the steps of one plan are told.
+struct StepWords {
+  bool aufs = false;
+  // The names of slots, where those are not in the work directory.
+  std::map<int, std::string> temporaries = {};
+};
+
+std::string PlaceText(const StepPlace& place, const StepWords& words) {
+  if (place.dir.kind != StepNode::Kind::kSlot || !place.name.empty()) return place.name;
+  const auto known = words.temporaries.find(place.dir.slot);
+  return known == words.temporaries.end() ? "workdir" : known->second;
 }
 
-std::string StepText(const Step& step) {
+// AUFS makes its temporaries beside the entry; the name ends in four hexadecimal digits.
+void NoteTemporary(const Step& step, StepWords& words) {
+  const std::string name = absl::StrFormat("%s%s.HHHH", kAufsReserved, step.place.name);
+  if (step.kind == StepKind::kCreateTemp && step.beside) {
+    words.temporaries[step.result_slot] = name;
+  }
+  const bool aside = step.kind == StepKind::kRename && step.to.dir.kind == StepNode::Kind::kSlot;
+  if (words.aufs && aside) words.temporaries[step.to.dir.slot] = name;
+}
+
+bool IsWhiteout(const StepPlace& place, const StepWords& words) {
+  return words.aufs && IsAufsWhiteout(place.name) && !IsAufsReserved(place.name);
+}
+
+std::string StepText(const Step& step, const StepWords& words) {
   const std::string kind(StepKindName(step.kind));
   switch (step.kind) {
     case StepKind::kSetXattr:
@@ -20,20 +45,25 @@ std::string StepText(const Step& step) {
       return absl::StrFormat("%s %s", kind, step.key);
     case StepKind::kLinkNode:
     case StepKind::kLinkUnnamed:
-      return absl::StrFormat("%s as %s", kind, PlaceText(step.to));
+      if (IsWhiteout(step.to, words)) return "create whiteout " + step.to.name;
+      // A pseudo-link's name ends in a number that only the step knows.
+      return absl::StrFormat("%s as %s%s", kind, PlaceText(step.to, words),
+                             step.number_slot >= 0 ? "*" : "");
     case StepKind::kRename:
-      return absl::StrFormat("%s %s to %s%s", kind, PlaceText(step.place), PlaceText(step.to),
+      return absl::StrFormat("%s %s to %s%s", kind, PlaceText(step.place, words),
+                             PlaceText(step.to, words),
                              step.rename_mode == RenameMode::kExchange        ? " (exchange)"
                              : step.rename_mode == RenameMode::kLeaveWhiteout ? " (whiteout)"
                                                                               : "");
     case StepKind::kCreate:
-      if (step.type == FileType::kCharDevice && step.rdev == 0) {
-        return "create whiteout " + PlaceText(step.place);
+      if ((step.type == FileType::kCharDevice && step.rdev == 0) || IsWhiteout(step.place, words)) {
+        return "create whiteout " + PlaceText(step.place, words);
       }
-      return absl::StrFormat("%s %s", kind, PlaceText(step.place));
+      return absl::StrFormat("%s %s", kind, PlaceText(step.place, words));
     case StepKind::kRemove:
-      return absl::StrFormat("%s %s", kind, PlaceText(step.place));
+      return absl::StrFormat("%s %s", kind, PlaceText(step.place, words));
     case StepKind::kCreateTemp:
+      if (step.beside) return "create " + words.temporaries.at(step.result_slot);
       if (step.type == FileType::kCharDevice && step.rdev == 0) return "create whiteout in workdir";
       return kind;
     case StepKind::kCreateUnnamed:
@@ -45,12 +75,15 @@ std::string StepText(const Step& step) {
   return kind;
 }
 
-std::vector<PlannedStep> Describe(const Plan& plan) {
+std::vector<PlannedStep> Describe(const Plan& plan, const Dialect& dialect) {
   std::vector<PlannedStep> steps;
+  StepWords words{.aufs = dialect.name() == "aufs"};
   for (const Step& step : plan.steps) {
+    NoteTemporary(step, words);
     PlannedStep& described = steps.emplace_back();
-    described.text = StepText(step);
+    described.text = StepText(step, words);
     described.branch = step.branch;
+    described.reason = plan.reason;
     described.commit = step.phase == StepPhase::kCommit;
     described.clean_up = step.phase == StepPhase::kCleanUp;
     if (step.kind != StepKind::kCopyData) continue;
@@ -137,11 +170,18 @@ Result<NameFindings> UnionFs::FindInBranches(const OpContext& caller, Place plac
     finding.through_index = i == 0 && answer != nullptr && resolution->needs_link;
     // Through a redirect the object stands under another name.
     if (answer != nullptr && (!node.ok() || *node != answer->node)) node = answer->node;
-    if (!node.ok() && part != nullptr) {
-      node = body_->dialect->FindWhiteoutFile(op, state, finding.branch, part->node, place.name);
-      if (!node.ok()) continue;
-      Result<Stat> marker = fs.GetAttr(op, *node);
+    const bool may_be_hidden_beside =
+        node.ok() && answer == nullptr && !ended && body_->dialect->WhiteoutsPrecede();
+    Result<NodeId> whiteout = Errno::kNoEnt;
+    if (part != nullptr && (!node.ok() || may_be_hidden_beside)) {
+      whiteout =
+          body_->dialect->FindWhiteoutFile(op, state, finding.branch, part->node, place.name);
+    }
+    if (whiteout.ok()) {
+      Result<Stat> marker = fs.GetAttr(op, *whiteout);
       if (marker.ok()) finding.stat = *marker;
+      Result<Stat> beside = node.ok() ? fs.GetAttr(op, *node) : Result<Stat>(Errno::kNoEnt);
+      if (beside.ok()) finding.beside = *beside;
       finding.outcome = ended ? BranchFinding::Outcome::kHidden : BranchFinding::Outcome::kWhiteout;
       ended = true;
       continue;
@@ -178,7 +218,7 @@ Result<std::vector<PlannedStep>> UnionFs::PlanOfCopyUp(const OpContext& op, Node
   if (Result<BranchIndex> planned = body_->PlanWrite(op, **node, need, plan); !planned.ok()) {
     return planned.error();
   }
-  return Describe(plan);
+  return Describe(plan, *body_->dialect);
 }
 
 Result<std::vector<PlannedStep>> UnionFs::PlanOfRemove(const OpContext& op, Place place,
@@ -193,7 +233,7 @@ Result<std::vector<PlannedStep>> UnionFs::PlanOfRemove(const OpContext& op, Plac
   Plan plan;
   Result<void> planned = body_->dialect->PlanHide(op, *body_->state, *named, plan);
   if (!planned.ok()) return planned.error();
-  return Describe(plan);
+  return Describe(plan, *body_->dialect);
 }
 
 Result<std::vector<PlannedStep>> UnionFs::PlanOfCreate(const OpContext& op, Place place,
@@ -205,7 +245,7 @@ Result<std::vector<PlannedStep>> UnionFs::PlanOfCreate(const OpContext& op, Plac
   Plan plan;
   Result<void> planned = body_->dialect->PlanCreate(op, *body_->state, *named, node, plan);
   if (!planned.ok()) return planned.error();
-  return Describe(plan);
+  return Describe(plan, *body_->dialect);
 }
 
 Result<std::vector<PlannedStep>> UnionFs::PlanOfLink(const OpContext& op, NodeId node,
@@ -222,7 +262,7 @@ Result<std::vector<PlannedStep>> UnionFs::PlanOfLink(const OpContext& op, NodeId
   Result<void> planned =
       body_->dialect->PlanLink(op, *body_->state, **found, HandleId{}, *named, plan);
   if (!planned.ok()) return planned.error();
-  return Describe(plan);
+  return Describe(plan, *body_->dialect);
 }
 
 Result<std::vector<PlannedStep>> UnionFs::PlanOfRename(const OpContext& op, Place from_place,
@@ -239,11 +279,11 @@ Result<std::vector<PlannedStep>> UnionFs::PlanOfRename(const OpContext& op, Plac
     }
   }
   Plan plan;
-  if (from->node == to->node) return Describe(plan);
+  if (from->node == to->node) return Describe(plan, *body_->dialect);
   Result<void> planned = body_->dialect->PlanRename(op, *body_->state, *from, *to, mode, plan);
   if (!planned.ok()) return planned.error();
   if (plan.refusal.has_value()) return *plan.refusal;
-  return Describe(plan);
+  return Describe(plan, *body_->dialect);
 }
 
 }  // namespace lamina

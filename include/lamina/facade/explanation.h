@@ -5,6 +5,10 @@
 //     app     not searched
 //     base    regular, 20 B               hidden
 //
+// Of an AUFS each line begins with the branch, its index and its mode:
+//
+//     b0 rw     upper  whiteout (.wh.hosts)  stop, ENOENT
+//
 // Threads: a plain value.
 #ifndef LAMINA_FACADE_EXPLANATION_H_
 #define LAMINA_FACADE_EXPLANATION_H_
@@ -26,6 +30,7 @@ struct ExplainStep {
   std::string name;              // ExplainDir: the entry it is about
   std::uint64_t bytes_read = 0;  // ExplainWrite: what the step would read and write
   std::uint64_t bytes_written = 0;
+  std::string branch = {};  // "b1 ro+wh"; empty where the union is no AUFS
 };
 
 class Explanation {

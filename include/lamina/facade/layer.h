@@ -20,7 +20,7 @@
 #include "absl/status/status.h"
 #include "lamina/base/time.h"
 #include "lamina/fs/mem_fs.h"
-#include "lamina/union/overlay.h"
+#include "lamina/image/layer_tar.h"
 
 namespace lamina {
 
@@ -49,7 +49,8 @@ class NamedLayer {
   // One more name, `path`, for the file `existing` of this layer.
   NamedLayer& Hardlink(std::string_view path, std::string_view existing);
   NamedLayer& Fifo(std::string_view path, std::uint16_t mode = 0644);
-  // Hides `path` of the layers below (a character device 0:0).
+  // Hides `path` of the layers below. The mark has the form of the union that is mounted
+  // (facade/union_dialect.h).
   NamedLayer& Whiteout(std::string_view path);
   // Marks a directory, made when missing: it hides everything the layers below hold in it.
   NamedLayer& Opaque(std::string_view path);
@@ -65,12 +66,12 @@ class NamedLayer {
   const std::string& name() const { return name_; }
   NamedLayer& Rename(std::string_view name);
 
-  // Carries out the verbs on the directory `root`. `options` choose the name of the opaque mark.
+  // Carries out the verbs on the directory `root`, with marks in that form.
   // Errors: of the first verb that fails, with its text and the layer's name.
-  absl::Status WriteTo(MemFs& fs, NodeId root, const OverlayOptions& options = {}) const;
+  absl::Status WriteTo(MemFs& fs, NodeId root, WhiteoutForm form = WhiteoutForm::kOverlay) const;
 
   // A layer that begins with what `fill` puts into the empty tree.
-  using Fill = std::function<absl::Status(MemFs& fs, NodeId root, const OverlayOptions& options)>;
+  using Fill = std::function<absl::Status(MemFs& fs, NodeId root, WhiteoutForm form)>;
   static NamedLayer From(std::string_view name, Fill fill);
 
  private:
@@ -83,8 +84,8 @@ class NamedLayer {
 };
 
 // A directory of the host: read at the mount (bodies when somebody wants them), never written. See
-// image/host_dir.h. The name is the last component of `path` unless one is given. Needs
-// LAMINA_IMAGE.
+// image/host_dir.h. Marks in it stay in the form they have. The name is the last component of
+// `path` unless one is given. Needs LAMINA_IMAGE.
 NamedLayer LayerFromDirectory(std::string_view path, std::string_view name = "");
 
 // A layer tar, packed or not. See image/layer_tar.h. Needs LAMINA_IMAGE.

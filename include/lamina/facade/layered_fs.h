@@ -1,7 +1,7 @@
 // LayeredFs: a mounted stack of layers, with the calls of POSIX. Names are POSIX names in
 // CamelCase; flags and modes are the host's constants; errors are absl::Status with the errno kept
-// (facade/status.h). No call adds semantics of its own: what Linux's overlayfs gives is what one
-// gets.
+// (facade/status.h). No call adds semantics of its own: what Linux's overlayfs, or AUFS, gives is
+// what one gets.
 //
 // Made by Stack (facade/stack.h).
 //
@@ -11,6 +11,7 @@
 #define LAMINA_FACADE_LAYERED_FS_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,14 +21,18 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "lamina/base/credentials.h"
+#include "lamina/base/time.h"
 #include "lamina/driver/change_set.h"
 #include "lamina/facade/crash_image.h"
 #include "lamina/facade/explanation.h"
+#include "lamina/facade/layer.h"
 #include "lamina/facade/tree_view.h"
+#include "lamina/facade/union_dialect.h"
 #include "lamina/fs/mem_fs.h"
 #include "lamina/fs/process.h"
 #include "lamina/sim/changes.h"
 #include "lamina/sim/fault.h"
+#include "lamina/union/aufs.h"
 #include "lamina/union/overlay.h"
 
 namespace lamina {
@@ -41,8 +46,15 @@ using sim::FaultCalls;
 using sim::Op;
 
 struct MountOptions {
-  std::uint64_t capacity = ~std::uint64_t{0};  // bytes the writable layer can hold; then ENOSPC
-  OverlayOptions overlay = {};
+  UnionDialect dialect = UnionDialect::kOverlay;
+  std::uint64_t capacity = ~std::uint64_t{0};  // bytes a writable layer can hold; then ENOSPC
+  OverlayOptions overlay = {};                 // of UnionDialect::kOverlay only
+  // Of UnionDialect::kAufs only, like the next two. The upper is branch 0.
+  AufsOptions aufs = {};
+  std::string aufs_text = {};  // more options, as mount(2) takes them: "create=rr,noplink"
+  // Modes of layers, as a branch list writes them: {{"app", "ro"}, {"spare", "rw"}}. The upper is
+  // rw and every other layer ro+wh where nothing is said. A rw layer can be written.
+  std::map<std::string, std::string, std::less<>> aufs_modes = {};
   bool read_only = false;                      // mount flag ro: every change is EROFS
   AtimePolicy atime = AtimePolicy::kRelative;  // mount flags relatime, noatime
   std::uint16_t umask = 022;
@@ -50,7 +62,7 @@ struct MountOptions {
 
 // What a mount did so far, whoever called. Looking through a TreeView is not counted.
 struct FsCounters {
-  std::uint64_t copy_ups = 0;        // copies of a file's content to the upper
+  std::uint64_t copy_ups = 0;        // copies of a file's content to a writable layer
   std::uint64_t bytes_copied = 0;    // by those
   std::uint64_t bytes_asked = 0;     // that calls wrote
   std::uint64_t bytes_read = 0;      // that calls read
@@ -158,12 +170,14 @@ class LayeredFs {
   absl::Status RemoveAll(std::string_view path);
 
   // ── Questions ────────────────────────────────────────────────────────────────────────────────
+  UnionDialect dialect() const;
   // Layers by name, topmost first, the writable one included.
   std::vector<std::string> LayerNames() const;
-  // One layer as it is stored. Only a name of LayerNames; another ends the program.
+  // One layer as it is stored. A name of LayerNames, or of a layer that a Remount took away;
+  // another ends the program.
   TreeView Layer(std::string_view name) const;
   TreeView Merged() const;
-  // What the writable layer changes, in the words of `docker diff`. Errors: see sim/changes.h.
+  // What the writable layers change, in the words of `docker diff`. Errors: see sim/changes.h.
   absl::StatusOr<std::vector<LayerChange>> Diff() const;
   const FsCounters& counters() const;
   // Calls that change something, oldest first; the latest 1000.
@@ -171,6 +185,27 @@ class LayeredFs {
   // The latest successful call that names `path` or a directory above it; null when none does.
   const Call* MadeBy(std::string_view path) const;
   UnionFs& union_fs() const;
+
+  // ── While it is mounted ──────────────────────────────────────────────────────────────────────
+  // Lets time pass, and does what falls due: AUFS empties some removed directories later.
+  absl::Status Sleep(Duration time);
+  // Does what is due now; nothing in lamina runs by itself.
+  absl::Status RunDeferred();
+  // `mount -o remount,TEXT` of an AUFS: verbs for branches and options, from left to right. The
+  // path of a branch is the name of its layer:
+  //
+  //   fs->Remount("add:1:patch=ro+wh", {NamedLayer("patch").File("/a", "1")})
+  //   fs->Remount("mod:upper=ro,del:base,create=mfs")
+  //
+  // `layers` are made first; one that the text adds as rw can be written. What came before a verb
+  // that fails stays.
+  // Errors: Unimplemented an overlay, `rw` of a read-only mount; InvalidArgument a name of
+  // `layers` that is taken; any: a verb of a layer; with an errno: what mount(2) gives, EBUSY a
+  // layer in use.
+  absl::Status Remount(std::string_view text, const std::vector<NamedLayer>& layers = {});
+  // `auplink MOUNT flush`: every name of a pseudo-linked file gets its hard link. An AUFS forgets
+  // its pseudo-links when it ends. Errors: Unimplemented an overlay; with an errno: as written.
+  absl::Status FlushPseudoLinks();
 
   // ── Faults ───────────────────────────────────────────────────────────────────────────────────
   // Puts a fault in place, for every caller of the mount (sim/fault.h says what a fault is). A
@@ -191,8 +226,15 @@ class LayeredFs {
   //   the lower layers are what they were at the mount
   //   a whiteout in the writable layer hides something below
   //   no whiteout stands in an opaque directory of the writable layer
-  //   the work directory holds nothing
+  //   overlay: the work directory holds nothing
   //   each directory lists the names that can be looked up, with their types, and no others
+  //
+  // and of AUFS, where the second rule is about directories that merge with one below, until a
+  // Remount changes the branches, and not the third (a directory that moves takes its whiteouts
+  // along):
+  //   no whiteout stands beside an entry of its name (a lookup gives EIO)
+  //   no temporary .wh..wh.NAME.HHHH is left but those that RunDeferred would remove
+  //   .wh..wh.plnk holds no pseudo-link of an earlier mount, .wh..wh.orph nothing
   absl::Status CheckInvariants() const;
 
   // Why the path is, or is not, what Lstat says. A dry run; never an error for a path that does
@@ -210,8 +252,9 @@ class LayeredFs {
 
 using FsPtr = std::unique_ptr<LayeredFs>;
 
-// Mounts what a crash left, as the next start of the machine does. As often as one likes: each
-// mount has the image for itself. The clock goes on, the log of calls and the counters begin anew.
+// Mounts what a crash left, as the next start of the machine does, with the branches and options
+// that there were. As often as one likes: each mount has the image for itself. The clock goes on,
+// the log of calls and the counters begin anew.
 // Errors: what mount(2) gives; EINVAL after a crash of a volatile mount.
 absl::StatusOr<FsPtr> Reopen(const CrashImage& image);
 

@@ -23,12 +23,14 @@ class Stack {
   // What the writable layer holds at the beginning; its name is "upper" whatever it says.
   Stack& Upper(NamedLayer layer);
 
-  // Makes the layers, freezes them and mounts an overlay with a writable layer "upper".
+  // Makes the layers, freezes them and mounts an overlay, or an AUFS, with a writable layer
+  // "upper".
   //
   // Errors, in this order:
-  //   InvalidArgument     no layer; a layer without a name; a name twice; a layer called "upper"
-  //   any                 a verb of a layer (NamedLayer::WriteTo)
+  //   InvalidArgument     no layer; a layer without a name; a name twice; a layer called "upper";
+  //                       options of the other dialect; text that is no option; a mode of no layer
   //   Unimplemented       a mount option that is not modelled
+  //   any                 a verb of a layer (NamedLayer::WriteTo)
   //   with an errno       what mount(2) gives
   absl::StatusOr<FsPtr> Mount(const MountOptions& options = {}) const;
   // The same; an error is printed and ends the program.

@@ -1,9 +1,12 @@
 // TreeView: one tree, looked at without leaving a trace: no counter moves, no time stamp, no event.
-// The merged tree of a mount, one layer as it is stored (a whiteout is a character device 0:0
-// there), or any FileSystem.
+// The merged tree of a mount, one layer as it is stored, or any FileSystem.
 //
-//   fs->Layer("upper").Lstat("/etc/hosts")     the whiteout itself
+//   fs->Layer("upper").Lstat("/etc/hosts")     the whiteout itself (overlay: a device 0:0)
+//   fs->Layer("upper").Lstat("/etc/.wh.hosts") the same of an AUFS: a file
 //   fs->Merged().Lstat("/etc/hosts")           ENOENT
+//
+// A writable branch of an AUFS also holds its base entries, .wh..wh.aufs and two directories. (To
+// list a directory is to open it, so under the AUFS attribute coo_all that copies it up, here too.)
 //
 // Reads as root. Symlinks on the way are followed, inside the view.
 //
@@ -20,6 +23,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "lamina/facade/union_dialect.h"
 #include "lamina/fs/file_system.h"
 #include "lamina/fs/walk.h"
 
@@ -47,6 +51,8 @@ class TreeView {
   const std::string& name() const { return name_; }  // of the layer; "merged" for a mount
   FileSystem& fs() const { return *fs_; }
   NodeId root() const { return root_; }
+  // Of the mount it was taken from: the form of the marks. A plain FileSystem: kOverlay.
+  UnionDialect dialect() const;
 
   // Errors of all: what the POSIX call of that name gives to root.
   absl::StatusOr<lamina::Stat> Lstat(std::string_view path) const;

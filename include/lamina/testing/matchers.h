@@ -194,16 +194,18 @@ TreeMatcher HasNoEntry(std::string_view path);
 // Exactly the drawing (testing/tree.h): names, types, contents, targets; modes, owners and xattrs
 // where they are drawn.
 TreeMatcher Shows(std::string_view drawing);
-// The same of one layer as it is stored, with its whiteouts and opaque marks. Of a LayeredFs.
+// The same of one layer as it is stored, with its whiteouts and opaque marks. Of a LayeredFs. In a
+// layer of an AUFS a whiteout is drawn by the name it hides, but beside an entry of that name,
+// where it is the file .wh.NAME; the base entries of a branch are not drawn, what is in them is.
 TreeMatcher BranchHolds(std::string_view layer, std::string_view drawing);
 
-// Marks of a layer; take fs->Layer("upper").
+// Marks of a layer, in the form of its mount; take fs->Layer("upper").
 TreeMatcher IsWhiteout(std::string_view path);
 TreeMatcher IsOpaqueDir(std::string_view path);
 
 // The layer whose object is shown. Of a LayeredFs.
 TreeMatcher ComesFrom(std::string_view path, std::string_view layer);
-// In the writable layer, and a layer below has that name, too. Of a LayeredFs.
+// In a writable layer, and a layer below has that name, too. Of a LayeredFs.
 TreeMatcher IsCopiedUp(std::string_view path);
 // Two names of one file.
 TreeMatcher SameInode(std::string_view a, std::string_view b);

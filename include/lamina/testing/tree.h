@@ -1,4 +1,5 @@
-// Tree: a layer as a drawing; Overlay: a mount of drawings. For tests where the shape is the point.
+// Tree: a layer as a drawing; Overlay, Aufs: a mount of drawings. For tests where the shape is the
+// point.
 //
 //   FsPtr fs = Overlay({.lower = {Tree(R"(
 //                           /etc/
@@ -19,7 +20,7 @@
 //   NAME -> TARGET         symlink
 //   NAME hardlink PATH     one more name for the file PATH, drawn before it
 //   NAME fifo
-//   NAME whiteout          hides NAME of the layers below
+//   NAME whiteout          hides NAME of the layers below, in the form of the union that is mounted
 //
 // then, in any order:
 //
@@ -47,7 +48,7 @@ namespace lamina::testing {
 // A mistake in the drawing shows when the layer is made: "drawing, line 3: …".
 NamedLayer Tree(std::string_view drawing);
 
-struct OverlayDrawing {
+struct StackDrawing {
   std::vector<NamedLayer> lower = {};  // topmost first; none: an empty one
   std::optional<NamedLayer> upper = std::nullopt;
   MountOptions options = {};
@@ -55,7 +56,9 @@ struct OverlayDrawing {
 
 // Mounts. A layer without a name is called "lower", or "lower1" (topmost), "lower2", … when there
 // are several; the writable one is "upper". An error is printed and ends the program.
-FsPtr Overlay(const OverlayDrawing& drawing);
+FsPtr Overlay(const StackDrawing& drawing);
+// The same as an AUFS, whatever dialect the options name.
+FsPtr Aufs(StackDrawing drawing);
 
 }  // namespace lamina::testing
 #endif  // LAMINA_TESTING_TREE_H_

@@ -115,7 +115,7 @@ struct AufsQuirks {
 };
 
 struct AufsOptions {
-  AufsCreatePolicy create;
+  AufsCreatePolicy create = {};
   AufsCopyUp copy_up = AufsCopyUp::kTopDownParent;
   AufsUdba udba = AufsUdba::kReval;
   bool plink = true;           // hard links of a copied file stay together
@@ -134,7 +134,7 @@ struct AufsOptions {
   std::uint32_t rdhash = 32;
   std::uint32_t rdcache_seconds = 10;  // 0…3600
   std::uint32_t max_branches = 127;    // compiled in: 127, 511, 1023 or 32767
-  AufsQuirks quirks;
+  AufsQuirks quirks = {};
   friend bool operator==(const AufsOptions&, const AufsOptions&) = default;
 };
 
@@ -209,6 +209,10 @@ Result<void> RemountAufs(const OpContext& op, UnionFs& fs, std::string_view text
 
 const AufsOptions& AufsOptionsOf(const UnionFs& fs);
 const AufsMode& AufsModeOf(const UnionFs& fs, BranchIndex branch);
+
+// A name .wh..wh.* of a writable branch that the mount still needs: a base entry, a pseudo-link
+// that holds, a directory to be emptied later. Any other one is a leftover of a crash.
+bool AufsStillUses(const OpContext& op, const UnionFs& fs, BranchIndex branch, Place place);
 
 // `auplink flush`: gives every pseudo-linked name its hard link and forgets the pseudo-links.
 Result<void> FlushPseudoLinks(const OpContext& op, UnionFs& fs);

@@ -51,6 +51,7 @@ struct OverlayOptions {
   // No kernel option: marks of fuse-overlayfs are read too (.wh.NAME, .wh..wh..opq, its xattrs),
   // and redirects, metacopy and index are off. As text: x-lamina.fuse-whiteouts.
   bool fuse_whiteouts = false;
+  friend bool operator==(const OverlayOptions&, const OverlayOptions&) = default;
 };
 
 struct OverlayMount {

@@ -41,6 +41,7 @@ struct BranchFinding {
   BranchIndex branch = 0;
   Outcome outcome = Outcome::kNoEntry;
   std::optional<Stat> stat;     // of the object there (kFound, kWhiteout, kHidden)
+  std::optional<Stat> beside;   // of an entry of the name beside its whiteout (AUFS)
   bool opaque = false;          // a directory that hides everything below it
   bool xattr_whiteout = false;  // a whiteout in the xattr form
   std::string redirect;         // where the search goes on below
@@ -69,6 +70,7 @@ struct PlannedStep {
   std::uint64_t bytes_copied = 0;  // at most; holes of the source are left out when it is done
   BranchIndex source_branch = 0;   // where they are read, when any are
   NodeId source;
+  std::string_view reason = {};  // why a policy chose the branch (AUFS); static text
 };
 
 class UnionFs final : public FileSystem, public Deferred {
