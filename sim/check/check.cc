@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "sim/check/aufs_check.h"
 #include "sim/check/layer_check.h"
 #include "sim/check/shown_directories.h"
 #include "sim/check/stack_reader.h"
@@ -19,10 +20,24 @@ void SortByPath(std::vector<StackFinding>::iterator begin,
                    [](const StackFinding& a, const StackFinding& b) { return a.path < b.path; });
 }
 
+Result<std::vector<StackFinding>> CheckAufs(const internal::StackReader& reader) {
+  const auto shown = internal::AufsSearch(reader).ShownParts();
+  if (!shown.ok()) return shown.error();
+  std::vector<StackFinding> findings;
+  for (BranchIndex i = 0; i < reader.named_count(); ++i) {
+    const auto before = static_cast<std::ptrdiff_t>(findings.size());
+    const Result<void> done = internal::CheckAufsBranch(reader, *shown, i, findings);
+    if (!done.ok()) return done.error();
+    SortByPath(findings.begin() + before, findings.end());
+  }
+  return findings;
+}
+
 }  // namespace
 
 Result<std::vector<StackFinding>> CheckStack(const CheckedStack& stack) {
   const internal::StackReader reader(stack);
+  if (stack.aufs) return CheckAufs(reader);
   const auto shown = internal::ShownDirectories::Read(reader, 0);
   if (!shown.ok()) return shown.error();
   std::vector<StackFinding> findings;

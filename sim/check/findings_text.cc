@@ -66,6 +66,20 @@ std::string_view FindingId(FindingKind kind) {
       return "wrong-index-nlink";
     case FindingKind::kIndexWhiteout:
       return "index-whiteout";
+    case FindingKind::kWhiteoutAndEntry:
+      return "whiteout-and-entry";
+    case FindingKind::kOddWhiteout:
+      return "odd-whiteout";
+    case FindingKind::kUnhonouredMark:
+      return "unhonoured-mark";
+    case FindingKind::kTwoOpaqueMarks:
+      return "two-opaque-marks";
+    case FindingKind::kLeftPseudoLink:
+      return "left-pseudo-link";
+    case FindingKind::kLeftOrphan:
+      return "left-orphan";
+    case FindingKind::kLeftBaseEntry:
+      return "left-base-entry";
     case FindingKind::kListedOnly:
       return "listed-only";
     case FindingKind::kNotFound:

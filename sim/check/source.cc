@@ -17,6 +17,11 @@ Branch MakeBranch(const DirectoryRef& directory, BranchMode mode, bool data_only
 
 CheckedStack StackOf(const ScenarioMount& mount) {
   CheckedStack stack;
+  if (mount.fs->dialect_name() == "aufs") {
+    stack.branches = mount.fs->branches();
+    stack.aufs = AufsOptionsOf(*mount.fs);
+    return stack;
+  }
   const OverlayMount& setup = mount.setup;
   if (setup.upper) {
     stack.branches.push_back(MakeBranch(*setup.upper, BranchMode::kReadWrite, false,
@@ -85,6 +90,10 @@ absl::StatusOr<std::vector<StackFinding>> CheckScenario(const Scenario& scenario
   if (run.mount() != nullptr) {
     CheckedStack stack = StackOf(*run.mount());
     stack.mounted = true;
+    if (stack.aufs) {
+      stack.live = run.mount()->fs;
+      DropUnusedNames(*run.mount()->fs);  // what is cached must not hide what the branches hold now
+    }
     return Check(scenario.file, stack, run.mount()->fs);
   }
   if (!last) {

@@ -21,7 +21,9 @@ StackReader::StackReader(const CheckedStack& stack)
     }
   }
   for (const Branch& branch : branches) {
-    if (branch.data_only) {
+    if (stack.aufs) {
+      labels_.push_back('b' + std::to_string(labels_.size()));
+    } else if (branch.data_only) {
       labels_.push_back('D' + std::to_string(data_only--));
     } else if (branch.mode == BranchMode::kReadWrite) {
       labels_.push_back("U");

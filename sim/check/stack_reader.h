@@ -46,7 +46,7 @@ class StackReader {
   const Branch& branch(BranchIndex index) const { return stack_.branches[index]; }
   FileSystem& fs(BranchIndex index) const { return *stack_.branches[index].fs; }
   bool IsWritable(BranchIndex index) const;
-  // U; L2, L1; D1.
+  // U; L2, L1; D1. b0, b1 of AUFS.
   const std::string& label(BranchIndex index) const { return labels_[index]; }
 
   // Branches that give names: all but the data-only ones.

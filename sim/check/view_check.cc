@@ -12,8 +12,7 @@ namespace lamina::sim {
 namespace {
 
 constexpr std::string_view kViewLabel = "M";
-constexpr std::string_view kNever =
-    "the kernel never does this: it is a fault of lamina, not of the layers";
+constexpr std::string_view kNever = " never does this: it is a fault of lamina, not of the layers";
 
 class ViewCheck {
  public:
@@ -22,8 +21,9 @@ class ViewCheck {
       : op_(op),
         view_(view),
         fs_(fs),
+        aufs_(fs.dialect_name() == "aufs"),
         prefix_(options.userxattr ? "user.overlay." : "trusted.overlay."),
-        kernel_quirks_(options.kernel_quirks) {
+        kernel_quirks_(!aufs_ && options.kernel_quirks) {
     for (const StackFinding& finding : known) {
       if (finding.node != NodeId()) known_.insert({finding.branch, finding.node});
     }
@@ -46,7 +46,7 @@ class ViewCheck {
 
  private:
   Result<std::vector<std::pair<std::string, FileType>>> List(FileSystem& fs, NodeId dir) const {
-    const Result<HandleId> handle = fs.Open(op_, dir, {});
+    const Result<HandleId> handle = &fs == &fs_ ? fs_.OpenToLook(op_, dir) : fs.Open(op_, dir, {});
     if (!handle.ok()) return handle.error();
     std::vector<std::pair<std::string, FileType>> entries;
     const Result<DirCookie> end = fs.ReadDir(op_, *handle, {}, [&](const DirEntry& entry) {
@@ -104,6 +104,8 @@ class ViewCheck {
       // ovl: a directory of one layer is listed as it is, whiteouts included, and so are whiteouts
       // in the xattr form (OVL-007, OVL-012).
       if (kernel_quirks_ && IsWhiteout(place)) return;
+      // AUFS collects no whiteouts of the lowest branch: an entry beside its whiteout is listed.
+      if (aufs_ && IsBesideWhiteout(place)) return;
       Add(FindingKind::kNotFound, path, "listed, but a lookup does not find it");
       return;
     }
@@ -111,7 +113,16 @@ class ViewCheck {
     findings_.push_back(
         {FindingKind::kListedOnly, Severity::kError, std::string(kViewLabel), "merged", path,
          "listed, but a lookup gives " + std::string(ErrnoName(error)),
-         "the kernel lists the name, too, and refuses every access by it", 0, NodeId()});
+         Who() + " lists the name, too, and refuses every access by it", 0, NodeId()});
+  }
+
+  std::string Who() const { return aufs_ ? "AUFS" : "the kernel"; }
+
+  bool IsBesideWhiteout(Place place) const {
+    const Result<NameFindings> found = fs_.FindInBranches(op_, place);
+    return found.ok() &&
+           std::any_of(found->branches.begin(), found->branches.end(),
+                       [](const auto& finding) { return finding.beside.has_value(); });
   }
 
   bool IsWhiteout(Place place) const {
@@ -135,6 +146,7 @@ class ViewCheck {
 
   // A key with the prefix of the marks is shown only for one that is stored with an escape.
   Result<void> CheckMarks(const std::string& path, NodeId node) {
+    if (aufs_) return {};  // its marks are files
     const Result<std::vector<std::string>> keys = view_.ListXattr(op_, node);
     if (!keys.ok()) return keys.error();
     for (const std::string& key : *keys) {
@@ -151,12 +163,13 @@ class ViewCheck {
 
   void Add(FindingKind kind, const std::string& path, std::string what) {
     findings_.push_back({kind, Severity::kError, std::string(kViewLabel), "merged", path,
-                         std::move(what), std::string(kNever), 0, NodeId()});
+                         std::move(what), Who() + std::string(kNever), 0, NodeId()});
   }
 
   const OpContext& op_;
   FileSystem& view_;
   UnionFs& fs_;
+  const bool aufs_;
   const std::string prefix_;
   const bool kernel_quirks_;
   std::set<std::pair<BranchIndex, NodeId>> known_;

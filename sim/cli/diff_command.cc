@@ -18,7 +18,8 @@ class DiffCommand final : public Command {
   std::string_view name() const override { return "diff"; }
   std::string_view summary() const override { return "what a layer changes: A, C or D and a path"; }
   std::string_view examples() const override {
-    return "  lamina diff copy-up.scn                 what the upper changes\n"
+    return "  lamina diff copy-up.scn                 what the upper, or topmost rw branch, "
+           "changes\n"
            "  lamina diff copy-up.scn --layer app     what the layer app changes\n";
   }
 
@@ -57,8 +58,9 @@ class DiffCommand final : public Command {
     if (mount == nullptr) {
       return absl::FailedPreconditionError(file_ + ": nothing is mounted at this point");
     }
-    if (!mount->upper_name) return std::vector<sim::LayerChange>();
-    return sim::ChangesOfLayer(run, *mount->upper_name);
+    const std::optional<std::string> upper = sim::WritableLayer(*mount);
+    if (!upper) return std::vector<sim::LayerChange>();
+    return sim::ChangesOfLayer(run, *upper);
   }
 
   void Show(const std::vector<sim::LayerChange>& changes) const {

@@ -18,12 +18,16 @@ Json LookupsJson(const sim::Explanation& why) {
   for (const sim::ExplainedLookup& lookup : why.lookups) {
     Json branches = Json::array();
     for (const sim::ExplainedBranch& branch : lookup.branches) {
-      branches.push_back({{"branch", branch.label},
-                          {"layer", branch.layer},
-                          {"outcome", branch.outcome},
-                          {"decision", branch.decision}});
+      Json line = {{"branch", branch.label},
+                   {"layer", branch.layer},
+                   {"outcome", branch.outcome},
+                   {"decision", branch.decision}};
+      if (!branch.mode.empty()) line["mode"] = branch.mode;
+      branches.push_back(std::move(line));
     }
-    lookups.push_back({{"path", lookup.path}, {"branches", std::move(branches)}});
+    Json shown = {{"path", lookup.path}, {"branches", std::move(branches)}};
+    if (!lookup.refused.empty()) shown["refused"] = lookup.refused;
+    lookups.push_back(std::move(shown));
   }
   return lookups;
 }
@@ -36,6 +40,7 @@ Json ChangesJson(const sim::Explanation& why) {
       Json line = {{"step", step.text},
                    {"bytes_read", step.bytes_read},
                    {"bytes_written", step.bytes_written}};
+      if (!step.label.empty()) line["branch"] = step.label;
       if (step.commit) line["commit"] = true;
       if (step.clean_up) line["clean_up"] = true;
       steps.push_back(std::move(line));
@@ -76,7 +81,7 @@ class ExplainCommand final : public Command {
     app.add_option("-s,--seed", seed_, "seed of random operations")->capture_default_str();
     style_.AddTo(app);
     app.prefix_command();
-    app.footer("OPERATION follows the options: a file operation as in a scenario.");
+    app.footer("OPERATION follows the options: a file operation, or a remount, as in a scenario.");
   }
 
   int Run() override {

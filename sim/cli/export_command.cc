@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_format.h"
 #include "lamina/image/host_export.h"
+#include "lamina/sim/layer_diff.h"
 #include "sim/cli/answer.h"
 #include "sim/cli/command.h"
 #include "sim/cli/scenario_file.h"
@@ -65,7 +66,8 @@ class ExportCommand final : public Command {
   void AddOptions(CLI::App& app) override {
     app.add_option("FILE", file_, "a scenario; - is standard input")->required();
     app.add_option("TARGET", target_, "dir:DIR, a directory that is missing or empty")->required();
-    CLI::Option* layer = app.add_option("--layer", layer_, "this layer (default: the upper)");
+    CLI::Option* layer = app.add_option(
+        "--layer", layer_, "this layer (default: the upper, or AUFS's topmost writable branch)");
     CLI::Option* merged =
         app.add_flag("--merged", merged_, "the mounted tree, without marks")->excludes(layer);
     app.add_flag("--all", all_, "every layer, each in a directory of its name below DIR")
@@ -123,10 +125,11 @@ class ExportCommand final : public Command {
         parts.push_back({"merged", mount->fs, mount->fs->root(), directory});
         return parts;
       }
-      if (!mount->upper_name) {
+      const std::optional<std::string> upper = sim::WritableLayer(*mount);
+      if (!upper) {
         return absl::FailedPreconditionError(file_ + ": the mount has no upper; name a --layer");
       }
-      wanted = *mount->upper_name;
+      wanted = *upper;
     }
     for (const sim::ScenarioLayer* layer : run.layers()) {
       if (layer->name == wanted) parts.push_back(PartOf(*layer, directory));

@@ -52,6 +52,25 @@ Json CountersJson(const sim::ScenarioCounters& counters) {
   return out;
 }
 
+// Which branch the last change of a union went to.
+class LastBranch final : public EventSink {
+ public:
+  void OnEvent(const Event& event) override {
+    if (event.kind == EventKind::kStep || event.kind == EventKind::kCommitStep) {
+      branch_ = event.branch;
+    }
+  }
+  // U, or b1 of AUFS.
+  std::string Label(const sim::ScenarioRun& run) const {
+    const sim::ScenarioMount* mount = run.mount();
+    const bool aufs = mount != nullptr && mount->fs->dialect_name() == "aufs";
+    return aufs ? 'b' + std::to_string(branch_) : "U";
+  }
+
+ private:
+  std::uint16_t branch_ = 0;
+};
+
 class RunCommand final : public Command {
  public:
   std::string_view name() const override { return "run"; }
@@ -184,13 +203,14 @@ class RunCommand final : public Command {
   }
 
   int RunForPeople(const sim::Scenario& scenario) {
-    sim::ScenarioRun run(scenario, {.columns = true});
+    LastBranch last;
+    sim::ScenarioRun run(scenario, {.events = &last, .columns = true});
     if (!scenario.title.empty() && !quiet_) Print(scenario.title + '\n');
     std::size_t shown_failures = 0;
     while (!run.AtEnd()) {
       const absl::StatusOr<sim::StepReport> step = run.Step();
       if (!step.ok()) return Unreadable(step.status());
-      if (!quiet_) PrintStep(run, *step);
+      if (!quiet_) PrintStep(run, *step, last.Label(run));
       for (; shown_failures < run.failures().size(); ++shown_failures) {
         Print(FailureText(scenario, run.failures()[shown_failures]) + '\n');
       }
@@ -204,7 +224,9 @@ class RunCommand final : public Command {
     return run.failures().empty() ? kExitDone : kExitFailed;
   }
 
-  void PrintStep(const sim::ScenarioRun& run, const sim::StepReport& step) const {
+  // `target`: the branch that a copy-up went to.
+  void PrintStep(const sim::ScenarioRun& run, const sim::StepReport& step,
+                 const std::string& target) const {
     const std::string result = Shortened(ShortResult(step.result), 40);
     if (!step.operation) {
       // Mounts that work are no news.
@@ -219,7 +241,7 @@ class RunCommand final : public Command {
                                        Shortened(step.statement->text, 60), outcome);
     if (!step.provenance.empty()) {
       std::string column = step.provenance;
-      if (step.bytes_copied > 0) column += "  ⇒U";
+      if (step.bytes_copied > 0) column += "  ⇒" + target;
       if (ascii_) {
         column = absl::StrReplaceAll(column,
                                      {{"·", "."}, {"●", "*"}, {"⊘", "x"}, {"✕", "#"}, {"⇒", "=>"}});

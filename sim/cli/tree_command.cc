@@ -1,8 +1,10 @@
 // `lamina tree`: the mounted tree with the layers its entries come from, or any tree in the form of
 // the kernel oracle's dumps.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_format.h"
 #include "lamina/sim/tree.h"
@@ -55,15 +57,38 @@ Json EntryJson(const sim::TreeEntry& entry, sim::TreeSelection selection) {
   return out;
 }
 
-Json TotalsJson(const sim::TreeTotals& totals) {
-  return {{"files", totals.files},
-          {"directories", totals.directories},
-          {"others", totals.others},
-          {"whiteouts", totals.whiteouts},
-          {"hidden_files", totals.hidden_files},
-          {"visible_bytes", totals.visible_bytes},
-          {"stored_bytes", totals.stored_bytes},
-          {"hidden_bytes", totals.hidden_bytes}};
+bool IsAufs(const sim::ScenarioMount& mount) { return mount.fs->dialect_name() == "aufs"; }
+
+Json TotalsJson(const sim::ScenarioMount& mount, const sim::TreeTotals& totals) {
+  Json out = {{"files", totals.files},
+              {"directories", totals.directories},
+              {"others", totals.others},
+              {"whiteouts", totals.whiteouts},
+              {"hidden_files", totals.hidden_files},
+              {"visible_bytes", totals.visible_bytes},
+              {"stored_bytes", totals.stored_bytes},
+              {"hidden_bytes", totals.hidden_bytes}};
+  if (!IsAufs(mount)) return out;
+  out["opaque_marks"] = totals.opaque_marks;
+  out["base_entries"] = totals.base_entries;
+  return out;
+}
+
+// "layers   3 read-only and the upper\n"; of AUFS its branches, and what it keeps in them.
+std::string BranchesText(const sim::ScenarioMount& mount, const sim::TreeTotals& totals) {
+  if (!IsAufs(mount)) {
+    return absl::StrFormat("layers   %d read-only%s\n", mount.setup.lowers.size(),
+                           mount.setup.upper ? " and the upper" : "");
+  }
+  const std::vector<Branch>& branches = mount.fs->branches();
+  const auto writable =
+      static_cast<std::size_t>(std::count_if(branches.begin(), branches.end(), [](const auto& b) {
+        return b.mode == BranchMode::kReadWrite;
+      }));
+  return absl::StrFormat(
+      "aufs     %d opaque marks, %d base entries\n"
+      "branches %d writable, %d read-only\n",
+      totals.opaque_marks, totals.base_entries, writable, branches.size() - writable);
 }
 
 class TreeCommand final : public Command {
@@ -83,7 +108,9 @@ class TreeCommand final : public Command {
     CLI::Option* hidden =
         app.add_flag("--hidden", hidden_, "show whiteouts and hidden copies, too");
     CLI::Option* changes =
-        app.add_flag("--changes", changes_, "show only what the upper changes")->excludes(hidden);
+        app.add_flag("--changes", changes_,
+                     "show only what the upper, or AUFS's writable branches, change")
+            ->excludes(hidden);
     CLI::Option* totals =
         app.add_flag("--totals", totals_, "show only the sums")->excludes(hidden, changes);
     app.add_flag("--dump", dump_, "print the lines of the kernel oracle's dump")
@@ -139,7 +166,7 @@ class TreeCommand final : public Command {
   void Show(const sim::ScenarioRun& run, const sim::ScenarioMount& mount,
             const sim::LayeredTree& tree) const {
     if (answer_.json) {
-      ShowJson(run, tree);
+      ShowJson(run, mount, tree);
     } else if (totals_) {
       ShowTotals(run, mount, tree.totals);
     } else {
@@ -147,7 +174,8 @@ class TreeCommand final : public Command {
     }
   }
 
-  void ShowJson(const sim::ScenarioRun& run, const sim::LayeredTree& tree) const {
+  void ShowJson(const sim::ScenarioRun& run, const sim::ScenarioMount& mount,
+                const sim::LayeredTree& tree) const {
     Json document = {{"file", source_}};
     if (!totals_) {
       document["entries"] = Json::array();
@@ -155,7 +183,7 @@ class TreeCommand final : public Command {
         document["entries"].push_back(EntryJson(entry, selection()));
       }
     }
-    document["totals"] = TotalsJson(tree.totals);
+    document["totals"] = TotalsJson(mount, tree.totals);
     document["totals"]["copied_files"] = run.counters().copy_ups;
     document["totals"]["copied_bytes"] = run.counters().bytes_copied;
     answer_.PrintJson(document);
@@ -163,14 +191,12 @@ class TreeCommand final : public Command {
 
   void ShowTotals(const sim::ScenarioRun& run, const sim::ScenarioMount& mount,
                   const sim::TreeTotals& totals) const {
-    const std::size_t lowers = mount.setup.lowers.size();
-    answer_.Print(
-        absl::StrFormat("files    %d visible, %d hidden; %d directories, %d others, %d whiteouts\n"
-                        "layers   %d read-only%s\n"
-                        "copied   %d files, %s\n",
-                        totals.files, totals.hidden_files, totals.directories, totals.others,
-                        totals.whiteouts, lowers, mount.setup.upper ? " and the upper" : "",
-                        run.counters().copy_ups, ShowSize(run.counters().bytes_copied)));
+    answer_.Print(absl::StrFormat(
+        "files    %d visible, %d hidden; %d directories, %d others, %d whiteouts\n%s"
+        "copied   %d files, %s\n",
+        totals.files, totals.hidden_files, totals.directories, totals.others, totals.whiteouts,
+        BranchesText(mount, totals), run.counters().copy_ups,
+        ShowSize(run.counters().bytes_copied)));
     answer_.Print(absl::StrFormat(
         "visible  %s (%d bytes)\nhidden   %s (%d bytes)\n"
         "stored   %s (%d bytes) = visible + hidden\n",

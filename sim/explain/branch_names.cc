@@ -1,5 +1,7 @@
 #include "sim/explain/branch_names.h"
 
+#include "lamina/union/aufs.h"
+
 namespace lamina::sim::internal {
 namespace {
 
@@ -11,9 +13,22 @@ void AddLowers(std::size_t count, const std::vector<std::string>& layers, char l
   }
 }
 
+std::vector<BranchName> AufsNames(const UnionFs& fs) {
+  std::vector<BranchName> names;
+  for (std::size_t i = 0; i < fs.branches().size(); ++i) {
+    const auto index = static_cast<BranchIndex>(i);
+    names.push_back({'b' + std::to_string(i), fs.branches()[i].name, false,
+                     FormatAufsMode(AufsModeOf(fs, index))});
+  }
+  return names;
+}
+
 }  // namespace
 
+bool IsAufs(const ScenarioMount& mount) { return mount.fs->dialect_name() == "aufs"; }
+
 std::vector<BranchName> BranchNamesOf(const ScenarioMount& mount) {
+  if (IsAufs(mount)) return AufsNames(*mount.fs);
   std::vector<BranchName> names;
   if (mount.setup.upper) names.push_back({"U", mount.upper_name.value_or(""), false});
   AddLowers(mount.setup.lowers.size(), mount.lower_names, 'L', names);

@@ -1,5 +1,6 @@
-// The labels of the branches of a mount: U, then L3 L2 L1, then D2 D1; numbers count from the
-// bottom, so that a layer keeps its label when one is put on top.
+// The labels of the branches of a mount. Overlay: U, then L3 L2 L1, then D2 D1; numbers count from
+// the bottom, so that a layer keeps its label when one is put on top. AUFS: b0, b1 from the top, as
+// its users count.
 //
 // Threads: pure functions.
 #ifndef LAMINA_SIM_EXPLAIN_BRANCH_NAMES_H_
@@ -16,7 +17,10 @@ struct BranchName {
   std::string label;
   std::string layer;
   bool data_only = false;
+  std::string mode = {};  // AUFS: "rw", "ro+wh"
 };
+
+bool IsAufs(const ScenarioMount& mount);
 
 // By BranchIndex.
 std::vector<BranchName> BranchNamesOf(const ScenarioMount& mount);

@@ -152,10 +152,6 @@ class ChangeSearch {
   std::map<std::string, ChangeKind> found_;
 };
 
-}  // namespace
-
-namespace {
-
 DirectoryRef MakeFloor(LowerView& view) {
   view.floor = std::make_unique<MemFs>();
   view.floor->Freeze();
@@ -180,21 +176,38 @@ Result<std::unique_ptr<UnionFs>> MountOverlayLowers(const OpContext& op, const U
   return MountOverlay(op, mount);
 }
 
+// The branches in `view.origins`, none of which is changed.
 Result<std::unique_ptr<UnionFs>> MountAufsLowers(const OpContext& op, const UnionFs& fs,
                                                  LowerView& view) {
   AufsMount mount;
   mount.options = AufsOptionsOf(fs);
+  mount.options.shwh = false;
   mount.read_only = true;
   for (const BranchIndex origin : view.origins) {
     const Branch& branch = fs.branches()[origin];
-    mount.branches.push_back(
-        {DirectoryRef{branch.fs, branch.root, {}, branch.name}, AufsModeOf(fs, origin)});
+    AufsMode mode = AufsModeOf(fs, origin);
+    if (mode.writable()) mode = {.permission = AufsPermission::kReadOnly, .whiteouts = true};
+    mount.branches.push_back({DirectoryRef{branch.fs, branch.root, {}, branch.name}, mode});
   }
   if (mount.branches.empty()) {
     mount.branches.push_back({MakeFloor(view)});
     view.origins.push_back(kNoBranch);
   }
   return MountAufs(op, mount);
+}
+
+// An AUFS union of the branches from one on.
+Result<LowerView> MountAufsFrom(const UnionFs& fs, std::size_t first) {
+  LowerView view;
+  for (std::size_t i = first; i < fs.branches().size(); ++i) {
+    view.origins.push_back(static_cast<BranchIndex>(i));
+  }
+  const Credentials root = RootCredentials();
+  Result<std::unique_ptr<UnionFs>> mounted =
+      MountAufsLowers(OpContext{root, kSimulationStart, Probe()}, fs, view);
+  if (!mounted.ok()) return mounted.error();
+  view.fs = *std::move(mounted);
+  return view;
 }
 
 }  // namespace
@@ -224,6 +237,18 @@ Result<std::vector<LayerChange>> ChangesOf(UnionFs& fs, const OverlayOptions& op
   Result<LowerView> lower = MountLowerView(fs, options);
   if (!lower.ok()) return lower.error();
   return ChangeSearch(fs, *lower).Run();
+}
+
+Result<std::vector<LayerChange>> ChangesOfAufsBranch(const UnionFs& fs, BranchIndex branch) {
+  Result<LowerView> shown = MountAufsFrom(fs, branch);
+  if (!shown.ok()) return shown.error();
+  Result<LowerView> below = MountAufsFrom(fs, branch + std::size_t{1});
+  if (!below.ok()) return below.error();
+  // As branches of `shown`.
+  for (BranchIndex& origin : below->origins) {
+    if (origin != kNoBranch) origin = static_cast<BranchIndex>(origin - branch);
+  }
+  return ChangeSearch(*shown->fs, *below).Run();
 }
 
 }  // namespace lamina::sim

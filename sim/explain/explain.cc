@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "sim/explain/aufs_remount.h"
+#include "sim/explain/aufs_words.h"
 #include "sim/explain/branch_names.h"
 #include "sim/explain/findings_text.h"
 #include "sim/explain/planning_fs.h"
@@ -24,13 +26,17 @@ class CostMeter final : public EventSink {
  public:
   void OnEvent(const Event& event) override {
     if (!open) return;
-    if (event.kind == EventKind::kStep || event.kind == EventKind::kCommitStep) ++steps;
+    if (event.kind == EventKind::kStep || event.kind == EventKind::kCommitStep) {
+      ++steps;
+      branch = event.branch;
+    }
     if (event.kind == EventKind::kBytesCopied) copied += event.amount;
   }
 
   bool open = false;
   std::uint64_t steps = 0;
   std::uint64_t copied = 0;
+  std::uint16_t branch = 0;  // of the last step
 };
 
 // A name is worth a line unless it is a plain directory on the way to another name.
@@ -45,7 +51,8 @@ bool Matters(const SeenName& name, const std::vector<SeenName>& all) {
   return std::any_of(
       findings.branches.begin(), findings.branches.end(), [](const BranchFinding& branch) {
         return branch.outcome == Outcome::kWhiteout || branch.outcome == Outcome::kHidden ||
-               branch.opaque || !branch.redirect.empty();
+               branch.opaque || branch.opaque_ignored || branch.whiteout_ignored ||
+               !branch.redirect.empty();
       });
 }
 
@@ -61,19 +68,20 @@ bool Holds(const std::vector<PlannedStep>& steps, std::string_view part) {
 }
 
 std::string DecisionOf(const PlannedChange& change, const std::vector<BranchName>& names) {
-  if (change.kind == PlannedChange::Kind::kWrite) return "";
-  if (change.title.starts_with("remove /")) {
+  using Kind = PlannedChange::Kind;
+  if (change.kind == Kind::kWrite) return "";
+  if (change.kind == Kind::kRemove) {
     if (Holds(change.steps, "create whiteout")) {
       return "the name exists below U: leave a whiteout";
     }
     return "the name is in U only: remove it there";
   }
-  if (change.title.starts_with("rename /")) {
+  if (change.kind == Kind::kRename) {
     if (Holds(change.steps, "(whiteout)")) return "the old name exists below U: leave a whiteout";
     if (Holds(change.steps, "(exchange)")) return "both names stay taken";
     return "the old name is in U only";
   }
-  if (change.title.starts_with("make ")) {
+  if (change.kind == Kind::kMake) {
     const bool over = Holds(change.steps, "create in workdir") &&
                       IsCopied(change.steps.back().clean_up && change.steps.size() > 1
                                    ? change.steps[change.steps.size() - 2]
@@ -94,7 +102,6 @@ std::string DecisionOf(const PlannedChange& change, const std::vector<BranchName
 ExplainedChange ChangeText(const PlannedChange& change, const std::vector<BranchName>& names) {
   ExplainedChange out;
   out.title = change.title;
-  out.decision = DecisionOf(change, names);
   for (const PlannedStep& step : change.steps) {
     ExplainedStep& line = out.steps.emplace_back();
     line.text = step.text;
@@ -113,6 +120,23 @@ ExplainedChange ChangeText(const PlannedChange& change, const std::vector<Branch
   if (change.refused) {
     out.steps.push_back({absl::StrFormat("refused: %s", ErrnoName(*change.refused))});
   }
+  return out;
+}
+
+// The same of an AUFS union: every step says where.
+ExplainedChange AufsChangeText(const PlannedChange& change, const std::vector<BranchName>& names) {
+  ExplainedChange out = ChangeText(change, names);
+  for (std::size_t i = 0; i < change.steps.size(); ++i) {
+    ExplainedStep& step = out.steps[i];
+    step.label = names[change.steps[i].branch].label;
+    // Only a pseudo-link's name ends in what the plan does not know.
+    if (step.text.starts_with("link as ") && step.text.ends_with('*')) {
+      step.text.insert(std::string_view("link as ").size(), ".wh..wh.plnk/");
+    }
+  }
+  if (change.kind != PlannedChange::Kind::kWrite) return out;
+  out.steps.front().text = "write " + SizeText(change.bytes_written);
+  if (change.target) out.steps.front().label = names[*change.target].label;
   return out;
 }
 
@@ -158,15 +182,18 @@ std::vector<std::string> NotesOn(const Explanation& why, const PlanningFs& plan,
   }
   const bool whiteout =
       std::any_of(plan.changes().begin(), plan.changes().end(), [](const PlannedChange& change) {
-        return change.title.starts_with("remove /") && Holds(change.steps, "create whiteout");
+        return change.kind == PlannedChange::Kind::kRemove &&
+               Holds(change.steps, "create whiteout");
       });
   const std::uint64_t left = whiteout ? BytesLeftBelow(plan.names(), mount) : 0;
   if (left > 0) notes.push_back(SizeText(left) + " below U stay stored: a whiteout frees nothing");
   return notes;
 }
 
-bool WorksOnHandle(const Statement& operation) {
+// Only running it tells the answer.
+bool MustRun(const Statement& operation) {
   const internal::Operation& row = *operation.operation;
+  if (row.name == "remount") return true;
   return row.signature.most > 0 && row.name != "open" &&
          row.signature.kind(0) == internal::ArgumentKind::kName;
 }
@@ -193,19 +220,29 @@ absl::StatusOr<Explanation> ExplainByRunning(ScenarioRun& run, CostMeter& meter,
   Explanation why;
   why.operation = operation.text;
   why.was_run = true;
+  const bool remount = operation.name == "remount";
+  if (remount) why.notes = internal::RemountNotes(run, operation);
+  const ScenarioMount* mount = internal::TargetMount(run);
+  const bool aufs = mount != nullptr && internal::IsAufs(*mount);
   absl::Status done = Measure(run, meter, operation, why.answer, why.error, why.cost);
   if (!done.ok()) return done;
+  if (remount) {
+    if (why.error != Errno::kBusy) why.notes.clear();
+    why.notes.push_back(internal::BranchesNow(run, operation));
+    return why;
+  }
   if (why.cost.bytes_read > 0) {
     ExplainedChange& change = why.changes.emplace_back();
     change.title = "copy-up of the open file";
     change.steps.push_back({"copy data " + SizeText(why.cost.bytes_read), false, false,
                             why.cost.bytes_read, why.cost.bytes_read});
+    if (aufs) change.steps.back().label = 'b' + std::to_string(meter.branch);
   }
   if (why.cost.bytes_asked > 0) {
     ExplainedChange& change = why.changes.emplace_back();
     change.title = "write";
-    change.steps.push_back(
-        {SizeText(why.cost.bytes_asked) + " into U", false, false, 0, why.cost.bytes_asked});
+    change.steps.push_back({SizeText(why.cost.bytes_asked) + (aufs ? "" : " into U"), false, false,
+                            0, why.cost.bytes_asked});
   }
   return why;
 }
@@ -230,7 +267,8 @@ absl::StatusOr<Statement> ParseOperation(const std::vector<std::string>& words,
     return absl::InvalidArgumentError(absl::StrFormat("'%s': %s", line, message.substr(what)));
   }
   const bool one = parsed->statements.size() == 2;
-  if (!one || parsed->statements[1].operation->kind != internal::OperationClass::kFile) {
+  if (!one || (parsed->statements[1].operation->kind != internal::OperationClass::kFile &&
+               parsed->statements[1].name != "remount")) {
     return absl::InvalidArgumentError(absl::StrFormat("'%s' is not one file operation", line));
   }
   return std::move(parsed->statements[1]);
@@ -250,15 +288,21 @@ absl::StatusOr<Explanation> ExplainNext(ScenarioRun& run, const Statement& opera
   why.operation = operation.text;
   why.answer = step->result;
   why.error = step->error;
+  why.cost = CostOf(plan);
+  const bool aufs = internal::IsAufs(*mount);
   for (const SeenName& name : plan.names()) {
     if (!Matters(name, plan.names())) continue;
-    why.lookups.push_back({name.path, internal::FindingsText(name.findings, names)});
+    why.lookups.push_back(
+        aufs ? internal::AufsLookupText(*mount->fs, name, names)
+             : ExplainedLookup{name.path, internal::FindingsText(name.findings, names)});
   }
   for (const PlannedChange& change : plan.changes()) {
-    why.changes.push_back(ChangeText(change, names));
+    ExplainedChange& text =
+        why.changes.emplace_back(aufs ? AufsChangeText(change, names) : ChangeText(change, names));
+    text.decision = aufs ? internal::AufsDecision(change, plan, names) : DecisionOf(change, names);
   }
-  why.cost = CostOf(plan);
-  why.notes = NotesOn(why, plan, operation, *mount);
+  why.notes = aufs ? internal::AufsNotes(why, plan, *mount->fs, names)
+                   : NotesOn(why, plan, operation, *mount);
   return why;
 }
 
@@ -273,7 +317,7 @@ absl::StatusOr<Explanation> ExplainAfter(const Scenario& scenario,
     return absl::OutOfRangeError(absl::StrFormat("%s has %d operations, not %d", scenario.file,
                                                  run.counters().operations, *operations));
   }
-  if (WorksOnHandle(operation)) return ExplainByRunning(run, meter, operation);
+  if (MustRun(operation)) return ExplainByRunning(run, meter, operation);
   absl::StatusOr<Explanation> why = ExplainNext(run, operation);
   if (!why.ok() || mode == ExplainMode::kPlan) return why;
   ExplainedCost cost;

@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_format.h"
 #include "lamina/union/overlay.h"
+#include "sim/explain/aufs_files.h"
+#include "sim/explain/branch_names.h"
 
 namespace lamina::sim {
 namespace {
@@ -25,7 +27,9 @@ struct Pair {
 
 class TreeComparison {
  public:
-  TreeComparison(FileSystem& before, FileSystem& result) : before_(before), result_(result) {}
+  enum class Base : std::uint8_t { kCompare, kLeaveOut };  // entries of AUFS in the roots
+  TreeComparison(FileSystem& before, FileSystem& result, Base base)
+      : before_(before), result_(result), base_(base) {}
 
   Result<std::vector<LayerChange>> Run(NodeId before, NodeId result) {
     pending_.push_back({"", before, result});
@@ -76,8 +80,15 @@ class TreeComparison {
       if (!listed.ok()) return listed.error();
       before = *std::move(listed);
     }
-    const Result<Listing> result = List(result_, pair.result);
+    Result<Listing> result = List(result_, pair.result);
     if (!result.ok()) return result.error();
+    if (base_ == Base::kLeaveOut && pair.path.empty()) {
+      for (const std::string_view name :
+           {internal::kBaseFile, internal::kPseudoLinks, internal::kOrphans}) {
+        before.erase(before.lower_bound(name), before.upper_bound(name));
+        result->erase(result->lower_bound(name), result->upper_bound(name));
+      }
+    }
     for (const auto& [name, node] : before) {
       if (!result->contains(name)) Record(pair.path + '/' + name, ChangeKind::kDelete);
     }
@@ -173,6 +184,7 @@ class TreeComparison {
 
   FileSystem& before_;
   FileSystem& result_;
+  const Base base_;
   Credentials root_ = RootCredentials();
   std::vector<Pair> pending_;
   std::map<std::string, ChangeKind> found_;
@@ -224,10 +236,26 @@ Result<std::vector<LayerChange>> ChangesAsUpper(const ScenarioLayer& layer,
 
 }  // namespace
 
+std::optional<std::string> WritableLayer(const ScenarioMount& mount) {
+  if (!internal::IsAufs(mount)) return mount.upper_name;
+  for (const Branch& branch : mount.fs->branches()) {
+    if (branch.mode == BranchMode::kReadWrite) return branch.name;
+  }
+  return std::nullopt;
+}
+
 absl::StatusOr<std::vector<LayerChange>> ChangesOfLayer(const ScenarioRun& run,
                                                         std::string_view name) {
   const ScenarioMount* mount = run.mount();
   if (mount == nullptr) return absl::FailedPreconditionError("nothing is mounted");
+  if (internal::IsAufs(*mount)) {
+    const std::vector<Branch>& branches = mount->fs->branches();
+    for (std::size_t i = 0; i < branches.size(); ++i) {
+      if (branches[i].name != name) continue;
+      return WithStatus(ChangesOfAufsBranch(*mount->fs, static_cast<BranchIndex>(i)), name);
+    }
+    return NoSuchLayer(name);
+  }
   if (mount->upper_name && *mount->upper_name == name) {
     return WithStatus(ChangesOf(*mount->fs, mount->setup.options), name);
   }
@@ -252,7 +280,10 @@ absl::StatusOr<std::vector<LayerChange>> CompareLayers(const ScenarioRun& run,
   if (first == nullptr) return NoSuchLayer(before);
   const ScenarioLayer* second = FindLayer(run, result);
   if (second == nullptr) return NoSuchLayer(result);
-  return WithStatus(TreeComparison(*first->fs, *second->fs).Run(first->root, second->root), result);
+  const bool aufs = run.mount() != nullptr && internal::IsAufs(*run.mount());
+  const auto base = aufs ? TreeComparison::Base::kLeaveOut : TreeComparison::Base::kCompare;
+  return WithStatus(TreeComparison(*first->fs, *second->fs, base).Run(first->root, second->root),
+                    result);
 }
 
 }  // namespace lamina::sim

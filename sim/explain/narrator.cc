@@ -10,6 +10,7 @@ namespace lamina::sim {
 namespace {
 
 constexpr std::size_t kLeastTextWidth = 44;
+constexpr std::size_t kWidestTitle = 96;  // with the policy's reason (AUFS)
 
 std::string Bytes(std::uint64_t bytes) { return bytes == 0 ? "-" : SizeText(bytes); }
 
@@ -29,7 +30,11 @@ class Narrator {
 
   std::string Text() {
     for (const ExplainedLookup& lookup : why_.lookups) AddLookup(lookup);
-    if (why_.was_run) Add("works on an open handle: it was run for its answer");
+    if (why_.was_run) {
+      const bool remount = why_.operation.starts_with("remount ");
+      Add(absl::StrFormat("%s: it was run for its answer",
+                          remount ? "changes the mount" : "works on an open handle"));
+    }
     for (const ExplainedChange& change : why_.changes) text_width_ = WidthFor(change);
     if (!why_.changes.empty()) {
       Add(absl::StrFormat("%s  %9s %9s", Padded("", text_width_), "read", "write"));
@@ -47,32 +52,44 @@ class Narrator {
 
   void AddLookup(const ExplainedLookup& lookup) {
     Add("lookup " + internal::EscapeText(lookup.path));
+    if (!lookup.refused.empty()) Add("  " + lookup.refused);
     std::size_t layer = 0;
     std::size_t outcome = 24;
+    std::size_t mode = 0;
     for (const ExplainedBranch& branch : lookup.branches) {
+      mode = std::max(mode, branch.mode.size());
       layer = std::max(layer, branch.layer.size());
       outcome = std::max(outcome, branch.outcome.size());
     }
     for (const ExplainedBranch& branch : lookup.branches) {
-      const std::string label = Padded(branch.label, 3);
-      Add(absl::StrFormat("  %s %s  %s  %s", Painted(style_, branch.label, label),
-                          Padded(branch.layer, layer), Padded(branch.outcome, outcome),
-                          branch.decision));
+      std::string label = Painted(style_, branch.label, Padded(branch.label, 3));
+      if (mode > 0) label += ' ' + Padded(branch.mode, mode) + ' ';
+      Add(absl::StrFormat("  %s %s  %s  %s", label, Padded(branch.layer, layer),
+                          Padded(branch.outcome, outcome), branch.decision));
     }
   }
 
   std::size_t WidthFor(const ExplainedChange& change) const {
     std::size_t width = std::max(text_width_, kLeastTextWidth);
-    for (const ExplainedStep& step : change.steps) width = std::max(width, step.text.size() + 2);
+    for (const ExplainedStep& step : change.steps) width = std::max(width, Line(step).size());
     return width;
   }
 
+  static std::string Line(const ExplainedStep& step) {
+    return "  " + (step.label.empty() ? "" : Padded(step.label, 3) + ' ') + step.text;
+  }
+
   void AddChange(const ExplainedChange& change) {
-    std::string title = internal::EscapeText(change.title);
-    if (!change.decision.empty()) title += ": " + change.decision;
-    Add(title);
+    const std::string title = internal::EscapeText(change.title);
+    const bool labelled = !change.steps.empty() && !change.steps.front().label.empty();
+    if (labelled && title.size() + change.decision.size() > kWidestTitle) {
+      Add(title + ':');
+      Add("  " + change.decision);
+    } else {
+      Add(change.decision.empty() ? title : title + ": " + change.decision);
+    }
     for (const ExplainedStep& step : change.steps) {
-      std::string line = Padded("  " + step.text, text_width_);
+      std::string line = Padded(Line(step), text_width_);
       line += absl::StrFormat("  %9s %9s", Bytes(step.bytes_read), Bytes(step.bytes_written));
       if (step.commit) line += "  commit";
       if (step.clean_up) line += "  clean-up";

@@ -5,6 +5,9 @@
 //   Process ── PlanningFs ──┬─ reads ───► UnionFs
 //                           └─ changes ─► UnionFs::PlanOf…, remembered
 //
+// A file that AUFS opens to write is copied at the first write; what it does when a file is read
+// (coo_reg, pseudo-links) is planned, too.
+//
 // Not foreseen: what a branch finds out only when it is written (no space, too many links).
 //
 // Threads: belongs to one explanation.
@@ -32,11 +35,23 @@ struct SeenName {
 
 // A change the operation asks for.
 struct PlannedChange {
-  enum class Kind : std::uint8_t { kCall, kWrite };
-  Kind kind = Kind::kCall;
+  enum class Kind : std::uint8_t {
+    kMake,
+    kRemove,
+    kRename,
+    kLink,
+    kChange,      // attributes, xattrs, the size
+    kOpen,        // to write; of AUFS also one to read that copies up
+    kFirstWrite,  // what it copies (AUFS)
+    kFirstRead,   // what it links (AUFS)
+    kWrite,
+  };
+  Kind kind = Kind::kChange;
   std::string title;                  // "remove /etc/hosts"
+  std::string path;                   // what it is about: the old name of a rename or link
   std::vector<PlannedStep> steps;     // none: the branch call alone
   std::optional<BranchIndex> source;  // of a body that is copied
+  std::optional<BranchIndex> target;  // the branch that is changed
   std::uint64_t bytes_written = 0;    // by the call itself
   std::optional<Errno> refused;       // it fails with this, after its steps
 };
@@ -66,6 +81,8 @@ class PlanningFs final : public ForwardingFileSystem {
   Result<void> RemoveXattr(const OpContext& op, NodeId node, std::string_view key) override;
   Result<HandleId> Open(const OpContext& op, NodeId node, OpenFlags flags) override;
   void Close(HandleId handle) override;
+  Result<std::size_t> Read(const OpContext& op, HandleId handle, std::uint64_t offset,
+                           MutableBytes into) override;
   Result<std::size_t> Write(const OpContext& op, HandleId handle, std::uint64_t offset,
                             Bytes from) override;
 
@@ -74,14 +91,27 @@ class PlanningFs final : public ForwardingFileSystem {
     NodeId node;
     std::uint64_t size_bytes = 0;
     bool append = false;
+    std::optional<BranchIndex> branch = std::nullopt;  // where it is written
+    bool copies_at_write = false;                      // the first one copies the file up
   };
 
   std::string PathOf(Place place) const;
   std::string PathOf(NodeId node) const;
-  HandleId NewDraft(NodeId node, std::uint64_t size_bytes, bool append);
+  HandleId NewDraft(const Draft& draft);
+  // Remembers a change of the node that begins with `steps`.
+  PlannedChange& AddChange(const OpContext& op, PlannedChange::Kind kind, std::string title,
+                           NodeId node, std::vector<PlannedStep> steps);
   // Remembers the copy-up that a change of the node needs. Errors: those of the plan.
-  Result<PlannedChange*> PlanChange(const OpContext& op, NodeId node, BodyNeed need,
-                                    std::string title);
+  Result<PlannedChange*> PlanChange(const OpContext& op, PlannedChange::Kind kind,
+                                    std::string title, NodeId node, BodyNeed need);
+  // Adds the step that the call itself takes, in the branch of the change.
+  static void AddOwnStep(PlannedChange& change, std::string text);
+  // AUFS: times of a device, fifo or socket in a branch that cannot be written.
+  bool DropsTimes(NodeId node, const Stat& stat, const AttrChange& change) const;
+  Result<HandleId> OpenToRead(const OpContext& op, NodeId node);
+  // Of AUFS: opens without a copy-up, or with that of coo_reg.
+  Result<HandleId> OpenToWriteLater(const OpContext& op, NodeId node, const Stat& stat,
+                                    bool append);
   // Sets how much the copies in `steps` really move: of a sparse file its data.
   void MeasureCopies(const OpContext& op, std::vector<PlannedStep>& steps) const;
   std::uint64_t DataBytes(const OpContext& op, const PlannedStep& copy) const;
@@ -89,11 +119,13 @@ class PlanningFs final : public ForwardingFileSystem {
   bool HoldsAnything(const OpContext& op, NodeId dir) const;
 
   UnionFs& union_;
+  const bool aufs_;
   std::vector<SeenName> names_;
   std::vector<PlannedChange> changes_;
   std::map<NodeId, std::string> paths_;
   std::map<NodeId, Stat> made_;  // nodes that exist in the plan only
   std::map<HandleId, Draft> drafts_;
+  std::map<HandleId, NodeId> looks_;  // files open to read (AUFS), until their first read
   std::uint64_t next_ = 0;
 };
 

@@ -47,7 +47,7 @@ std::string OneLine(std::string_view text) {
 }
 
 std::string Painted(const TextStyle& style, std::string_view label, std::string_view text) {
-  if (label == "U") return Escaped(style, kYellow, text);
+  if (label == "U" || label == "b0") return Escaped(style, kYellow, text);
   std::size_t number = 0;
   for (const char digit : label.substr(label.empty() ? 0 : 1)) {
     if (digit >= '0' && digit <= '9') number = number * 10 + static_cast<std::size_t>(digit - '0');

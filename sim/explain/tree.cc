@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "lamina/sim/changes.h"
 #include "lamina/union/union_fs.h"
+#include "sim/explain/aufs_files.h"
 #include "sim/explain/branch_names.h"
 
 namespace lamina::sim {
@@ -32,6 +33,7 @@ class TreeReader {
  public:
   explicit TreeReader(const ScenarioMount& mount)
       : fs_(*mount.fs),
+        aufs_(internal::IsAufs(mount)),
         names_(internal::BranchNamesOf(mount)),
         metacopy_key_(mount.setup.options.userxattr ? "user.overlay.metacopy"
                                                     : "trusted.overlay.metacopy") {}
@@ -44,6 +46,7 @@ class TreeReader {
     if (Result<void> done = FindVisible(); !done.ok()) return done.error();
     if (Result<void> done = AddEntries(); !done.ok()) return done.error();
     if (Result<void> done = AddUnusedBodies(); !done.ok()) return done.error();
+    if (Result<void> done = AddPrivateFiles(); !done.ok()) return done.error();
     return std::move(tree_);
   }
 
@@ -58,7 +61,8 @@ class TreeReader {
   OpContext op() const { return {root_, kSimulationStart, Probe()}; }
 
   Result<std::vector<Child>> List(FileSystem& fs, NodeId dir) const {
-    const Result<HandleId> handle = fs.Open(op(), dir, {});
+    const Result<HandleId> handle =
+        &fs == &fs_ ? fs_.OpenToLook(op(), dir) : fs.Open(op(), dir, {});
     if (!handle.ok()) return handle.error();
     std::vector<Child> children;
     const Result<DirCookie> end = fs.ReadDir(op(), *handle, {}, [&](const DirEntry& entry) {
@@ -74,9 +78,11 @@ class TreeReader {
     return children;
   }
 
-  // Calls `visit` with the Stat of every object at and below `top`.
+  // Calls `visit` with the Stat of every object at and below `top`, but AUFS's own when `own` says
+  // so.
+  enum class OwnFiles : std::uint8_t { kVisit, kSkip };
   template <typename Visit>
-  Result<void> ForEachBelow(FileSystem& fs, NodeId top, Visit visit) const {
+  Result<void> ForEachBelow(FileSystem& fs, NodeId top, OwnFiles own, Visit visit) const {
     std::vector<NodeId> pending = {top};
     while (!pending.empty()) {
       const NodeId node = pending.back();
@@ -87,14 +93,21 @@ class TreeReader {
       if (stat->type != FileType::kDirectory) continue;
       const Result<std::vector<Child>> children = List(fs, node);
       if (!children.ok()) return children.error();
-      for (const Child& child : *children) pending.push_back(child.node);
+      for (const Child& child : *children) {
+        if (own == OwnFiles::kSkip && internal::IsAufsOwn(child.name)) continue;
+        pending.push_back(child.node);
+      }
     }
     return {};
+  }
+  template <typename Visit>
+  Result<void> ForEachBelow(FileSystem& fs, NodeId top, Visit visit) const {
+    return ForEachBelow(fs, top, OwnFiles::kVisit, visit);
   }
 
   // A file that holds attributes only stores no body.
   std::uint64_t StoredBytes(FileSystem& fs, const Stat& stat, NodeId node) const {
-    const bool metacopy = fs.GetXattr(op(), node, metacopy_key_).ok();
+    const bool metacopy = !aufs_ && fs.GetXattr(op(), node, metacopy_key_).ok();
     return metacopy ? 0 : stat.size_bytes;
   }
 
@@ -145,6 +158,30 @@ class TreeReader {
     return {};
   }
 
+  // What AUFS keeps for itself in the branches.
+  Result<void> AddPrivateFiles() {
+    for (std::size_t i = 0; aufs_ && i < fs_.branches().size(); ++i) {
+      const Branch& branch = fs_.branches()[i];
+      const auto files = internal::ReadAufsOwn(op(), *branch.fs, branch.root);
+      if (!files.ok()) return files.error();
+      for (const internal::AufsOwnFile& file : *files) AddPrivateFile(*branch.fs, file);
+    }
+    return {};
+  }
+
+  void AddPrivateFile(FileSystem& fs, const internal::AufsOwnFile& file) {
+    using Kind = internal::AufsOwnFile::Kind;
+    TreeTotals& totals = tree_.totals;
+    if (file.kind == Kind::kWhiteout) ++totals.whiteouts;
+    if (file.kind == Kind::kOpaque) ++totals.opaque_marks;
+    if (file.kind == Kind::kBase) ++totals.base_entries;
+    if (file.stat.type != FileType::kRegular) return;
+    const Inode inode{&fs, file.stat.node.value};
+    if (visible_.contains(inode) || !counted_.insert(inode).second) return;
+    if (file.kind == Kind::kOther) ++totals.hidden_files;
+    totals.hidden_bytes += file.stat.size_bytes;
+  }
+
   // The names of a merged directory in all its parts, with those that are hidden.
   Result<std::vector<std::string>> NamesIn(NodeId dir) const {
     const auto parts = fs_.BranchNodes(dir);
@@ -153,7 +190,14 @@ class TreeReader {
     for (const auto& [branch, node] : *parts) {
       const Result<std::vector<Child>> children = List(*fs_.branches()[branch].fs, node);
       if (!children.ok()) return children.error();
-      for (const Child& child : *children) names.insert(child.name);
+      const bool whiteouts_count = fs_.branches()[branch].mode != BranchMode::kReadOnly;
+      for (const Child& child : *children) {
+        std::string name = child.name;
+        if (aufs_ && internal::IsAufsOwn(name)) {
+          name = whiteouts_count ? internal::WhitedOutName(name) : "";
+        }
+        if (!name.empty()) names.insert(std::move(name));
+      }
     }
     return std::vector<std::string>(names.begin(), names.end());
   }
@@ -204,6 +248,9 @@ class TreeReader {
     for (const BranchFinding& finding : findings->branches) {
       if (Result<void> done = AddFinding(finding, entry); !done.ok()) return done.error();
     }
+    if (aufs_) {
+      if (Result<void> done = AddUnseen(*findings, entry); !done.ok()) return done.error();
+    }
     if (Result<void> done = AddBesideRedirect(dir.node, *findings, entry); !done.ok()) {
       return done.error();
     }
@@ -215,10 +262,11 @@ class TreeReader {
       if (Result<void> done = AddVisible(*stat, entry); !done.ok()) return done.error();
     } else if (findings->answer.error() != Errno::kNoEnt) {
       entry.error = findings->answer.error();
+      if (entry.whiteout) entry.notes.emplace_back(ErrnoName(*entry.error));
     }
     const auto letter = letters_.find(entry.path);
     if (letter != letters_.end()) entry.change = letter->second;
-    if (entry.whiteout) ++tree_.totals.whiteouts;
+    if (entry.whiteout && !aufs_) ++tree_.totals.whiteouts;
     tree_.entries.push_back(std::move(entry));
     return inside;
   }
@@ -263,19 +311,53 @@ class TreeReader {
       case Outcome::kFound:
         entry.labels.push_back(name.label);
         return {};
-      case Outcome::kWhiteout:
+      case Outcome::kWhiteout: {
         if (entry.labels.empty()) {
           entry.whiteout = true;
           entry.labels.push_back(name.label);
         }
-        return {};
+        if (!finding.beside) return {};
+        BranchFinding entry_beside = finding;
+        entry_beside.stat = *finding.beside;
+        return AddHidden(entry_beside, name.label, entry);
+      }
       case Outcome::kHidden:
+        if (finding.lone_whiteout) return {};
         return AddHidden(finding, name.label, entry);
     }
     return {};
   }
 
-  static void AddNotes(const BranchFinding& finding, const std::string& label, TreeEntry& entry) {
+  // Of AUFS: what stands under the name and takes no part in what is shown. The name may not be
+  // looked up; it may be pseudo-linked, and its file another branch's copy; the mount may remember
+  // it otherwise than a first lookup would find it.
+  Result<void> AddUnseen(const NameFindings& findings, TreeEntry& entry) {
+    std::vector<std::pair<BranchIndex, NodeId>> parts;
+    if (findings.answer.ok()) {
+      auto known = fs_.BranchNodes(*findings.answer);
+      if (!known.ok()) return known.error();
+      parts = *std::move(known);
+    }
+    for (const BranchFinding& finding : findings.branches) {
+      if (finding.outcome != BranchFinding::Outcome::kFound) continue;
+      const std::pair<BranchIndex, NodeId> part(finding.branch, finding.stat->node);
+      if (std::find(parts.begin(), parts.end(), part) != parts.end()) continue;
+      const std::string& label = names_[finding.branch].label;
+      if (!parts.empty()) {
+        std::erase(entry.labels, label);
+        const bool file = finding.stat->type != FileType::kDirectory;
+        if (file && parts.front().first != finding.branch) {
+          entry.labels = {names_[parts.front().first].label};
+          entry.notes.push_back("a pseudo-link, its name is in " + label);
+        }
+      }
+      if (Result<void> done = AddHidden(finding, label, entry); !done.ok()) return done;
+    }
+    return {};
+  }
+
+  void AddNotes(const BranchFinding& finding, const std::string& label, TreeEntry& entry) const {
+    if (aufs_) AddMarkNotes(finding, label, entry);
     if (finding.outcome != BranchFinding::Outcome::kFound) return;
     if (finding.metacopy) entry.notes.push_back("attributes only in " + label);
     if (finding.body) entry.notes.push_back("body in " + label);
@@ -285,11 +367,28 @@ class TreeReader {
     if (finding.through_index) entry.notes.push_back("linked by the index");
   }
 
+  static void AddMarkNotes(const BranchFinding& finding, const std::string& label,
+                           TreeEntry& entry) {
+    using Outcome = BranchFinding::Outcome;
+    if (finding.outcome == Outcome::kFound && finding.opaque) {
+      entry.notes.push_back("opaque in " + label);
+    }
+    if (finding.outcome == Outcome::kWhiteout && !entry.labels.empty() && !entry.whiteout) {
+      entry.notes.push_back("a whiteout in " + label + " ends the merge");
+    }
+    if (!finding.old_path.empty()) {
+      entry.notes.push_back("still called " + finding.old_path + " in " + label);
+    }
+    if (finding.whiteout_ignored) entry.notes.push_back(label + "'s whiteout is not honoured");
+    if (finding.opaque_ignored) entry.notes.push_back(label + "'s opaque mark is not honoured");
+  }
+
   // What a branch holds under the name itself, where a redirect leads to another one.
   Result<void> AddBesideRedirect(NodeId dir, const NameFindings& findings, TreeEntry& entry) {
-    const bool redirected =
-        std::any_of(findings.branches.begin(), findings.branches.end(),
-                    [](const BranchFinding& finding) { return !finding.redirect.empty(); });
+    const bool redirected = std::any_of(
+        findings.branches.begin(), findings.branches.end(), [](const BranchFinding& finding) {
+          return !finding.redirect.empty() || !finding.old_path.empty();
+        });
     if (!redirected) return {};
     const auto parts = fs_.BranchNodes(dir);
     if (!parts.ok()) return parts.error();
@@ -316,13 +415,15 @@ class TreeReader {
     HiddenCopy copy;
     copy.label = label;
     copy.type = finding.stat->type;
-    Result<void> done = ForEachBelow(fs, finding.stat->node, [&](const Stat& stat, NodeId node) {
+    const OwnFiles own = aufs_ ? OwnFiles::kSkip : OwnFiles::kVisit;
+    const auto add = [&](const Stat& stat, NodeId node) {
       if (stat.type != FileType::kRegular) return;
       const Inode inode{&fs, node.value};
       if (visible_.contains(inode) || !counted_.insert(inode).second) return;
       ++copy.files;
       copy.bytes += StoredBytes(fs, stat, node);
-    });
+    };
+    Result<void> done = ForEachBelow(fs, finding.stat->node, own, add);
     if (!done.ok()) return done;
     tree_.totals.hidden_files += copy.files;
     tree_.totals.hidden_bytes += copy.bytes;
@@ -331,6 +432,7 @@ class TreeReader {
   }
 
   UnionFs& fs_;
+  const bool aufs_;
   std::vector<BranchName> names_;
   std::string metacopy_key_;
   Credentials root_ = RootCredentials();

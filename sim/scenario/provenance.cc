@@ -4,6 +4,7 @@
 
 #include "lamina/fs/file_system.h"
 #include "lamina/sim/scenario.h"
+#include "lamina/union/aufs.h"
 
 namespace lamina::sim {
 namespace {
@@ -76,7 +77,10 @@ bool IsOpaque(const OpContext& op, FileSystem& fs, NodeId node, Marks marks) {
   return false;
 }
 
-Finding Search(const SearchedBranch& branch, const std::vector<std::string>& components) {
+// `directories`: how many components are directories in a branch above, which AUFS keeps looking
+// for further down, whatever stands in between. It grows.
+Finding Search(const SearchedBranch& branch, const std::vector<std::string>& components,
+               std::size_t& directories) {
   const DirectoryRef& directory = branch.directory;
   const Credentials root = RootCredentials();
   const OpContext op{root, kSimulationStart, Probe()};
@@ -89,7 +93,8 @@ Finding Search(const SearchedBranch& branch, const std::vector<std::string>& com
     if (hidden) return i + 1 == components.size() ? Finding::kWhiteout : Finding::kBarred;
     const Result<NodeId> child = fs.Lookup(op, {node, components[i]});
     if (!child.ok()) {
-      if (child.error() == Errno::kNotDir) return Finding::kBarred;
+      const bool ignored = branch.marks != Marks::kOverlay && i <= directories;
+      if (child.error() == Errno::kNotDir) return ignored ? Finding::kAbsent : Finding::kBarred;
       return opaque ? Finding::kBarred : Finding::kAbsent;
     }
     const Result<Stat> stat = fs.GetAttr(op, *child);
@@ -99,9 +104,18 @@ Finding Search(const SearchedBranch& branch, const std::vector<std::string>& com
       return i + 1 == components.size() ? Finding::kWhiteout : Finding::kBarred;
     }
     node = *child;
-    if (stat->type == FileType::kDirectory) opaque = opaque || IsOpaque(op, fs, node, branch.marks);
+    if (stat->type != FileType::kDirectory) continue;
+    directories = std::max(directories, i + 1);
+    opaque = opaque || IsOpaque(op, fs, node, branch.marks);
   }
   return Finding::kFound;
+}
+
+// AUFS refuses the name before it looks into a branch.
+bool IsRefused(const ScenarioMount& mount, const std::vector<std::string>& components) {
+  if (mount.fs->dialect_name() != "aufs" || AufsOptionsOf(*mount.fs).shwh) return false;
+  return std::any_of(components.begin(), components.end(),
+                     [](const std::string& name) { return name.starts_with(".wh."); });
 }
 
 }  // namespace
@@ -110,8 +124,10 @@ std::optional<std::string> BranchSearch::LayerOf(const ScenarioRun& run, std::st
   const ScenarioMount* mount = run.mount();
   if (mount == nullptr) return std::nullopt;
   const std::vector<std::string> components = Components(path);
+  if (IsRefused(*mount, components)) return std::nullopt;
+  std::size_t directories = 0;
   for (const SearchedBranch& branch : BranchesOf(*mount)) {
-    const Finding finding = Search(branch, components);
+    const Finding finding = Search(branch, components, directories);
     if (finding == Finding::kFound) return branch.name;
     if (finding != Finding::kAbsent) return std::nullopt;
   }
@@ -122,11 +138,13 @@ std::string BranchSearch::Column(const ScenarioRun& run, std::string_view path) 
   const ScenarioMount* mount = run.mount();
   if (mount == nullptr) return "";
   const std::vector<std::string> components = Components(path);
+  if (IsRefused(*mount, components)) return "";
+  std::size_t directories = 0;
   std::string out;
   for (const SearchedBranch& branch : BranchesOf(*mount)) {
     if (!out.empty()) out += "  ";
     out += branch.label;
-    const Finding finding = Search(branch, components);
+    const Finding finding = Search(branch, components, directories);
     switch (finding) {
       case Finding::kAbsent:
         out += "·";

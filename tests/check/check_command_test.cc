@@ -112,6 +112,28 @@ TEST_F(CheckCommandLine, UserxattrChoosesTheMarks) {
   EXPECT_THAT(Run("--userxattr tar:" + file_.string()).out, HasSubstr("whiteout-in-opaque"));
 }
 
+constexpr char kAufs[] =
+    "scenario 2\nlayer base\nput /f 0644 \"1\"\nlayer up\nwhiteout /f\ndriver aufs\n"
+    "rawmount M br:@up@=rw:@base@=ro+wh\nmerged M\n";
+
+TEST_F(CheckCommandLine, OfAufsNothingFoundIs0) {
+  const Ended ended = RunOn(kAufs);
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_EQ(ended.out, "no findings\n");
+}
+
+TEST_F(CheckCommandLine, OfAufsSomethingFoundIs1) {
+  const Ended ended = RunOn(std::string(kAufs) + "remount M mod:@up@=ro\n", "--json");
+  EXPECT_EQ(ended.status, 1);
+  const nlohmann::json document = nlohmann::json::parse(ended.out);
+  EXPECT_EQ(document["findings"],
+            nlohmann::json::parse(
+                R"([{"kind": "unhonoured-mark", "severity": "warning", "branch": "b0",
+                     "layer": "up", "path": "/.wh.f",
+                     "what": "whiteout of \"f\" on a branch that is ro without +wh",
+                     "kernel": "AUFS does not honour it: the name is visible from b1"}])"));
+}
+
 TEST_F(CheckCommandLine, SeedDrawsTheOperations) {
   const std::string text = std::string(kClean) + "rand ops=40\n";
   EXPECT_EQ(RunOn(text, "--seed 7").status, 0);

@@ -21,6 +21,18 @@ TEST(Hosts, DeletionIsAWhiteout) {
   EXPECT_THAT(fs->Layer("base"), HasFile("/etc/hosts", "127.0.0.1 localhost\n"));
   EXPECT_THAT(fs->Diff(), HasChanges(Changed("/etc"), Deleted("/etc/hosts")));
 }
+
+TEST(Hosts, InAufsTheWhiteoutIsAFile) {
+  FsPtr fs = Stack()
+                 .Push(NamedLayer("base").File("/etc/hosts", "127.0.0.1 localhost\n"))
+                 .MountOrDie({.dialect = UnionDialect::kAufs});
+  ASSERT_THAT(fs->Unlink("/etc/hosts"), IsOk());
+  EXPECT_THAT(fs->Layer("upper"), IsWhiteout("/etc/hosts"));
+  EXPECT_THAT(fs->Layer("upper"), HasFile("/etc/.wh.hosts", ""));
+  const NamedLayer patch = NamedLayer("patch").File("/etc/motd", "hi\n");
+  ASSERT_THAT(fs->Remount("add:1:patch=ro", {patch}), IsOk());
+  EXPECT_THAT(*fs, HasFile("/etc/motd", "hi\n"));
+}
 // The blocks end here.
 
 namespace {

@@ -52,3 +52,18 @@ TEST(Faults, CopyUpThatRunsOutOfSpaceLeavesNoTrace) {
   EXPECT_THAT(fs->CheckInvariants(), IsOk());
   EXPECT_THAT(fs->AppendFile("/big", "x"), IsOk());  // the rule is used up
 }
+
+TEST(Aufs, DeletesAsOverlayDoesAndStoresItAsFiles) {
+  const StackDrawing drawing = {.lower = {Tree(R"(/etc/
+                                                    hosts  "old"
+                                                    motd   "hi" )")}};
+  FsPtr overlay = Overlay(drawing);
+  FsPtr aufs = Aufs(drawing);
+  ASSERT_THAT(overlay->Unlink("/etc/motd"), IsOk());
+  ASSERT_THAT(aufs->Unlink("/etc/motd"), IsOk());
+  EXPECT_THAT(*aufs, SameTreeAs(*overlay));
+  EXPECT_EQ(overlay->Layer("upper").Lstat("/etc/motd")->type, FileType::kCharDevice);
+  EXPECT_THAT(aufs->Layer("upper"), HasFile("/etc/.wh.motd", ""));
+  EXPECT_THAT(*aufs, BranchHolds("upper", R"(/etc/
+                                               motd  whiteout )"));
+}

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "tests/golden/golden_file.h"
 #include "tests/sim/command_line.h"
 
 namespace lamina {
@@ -100,6 +101,72 @@ TEST_F(OverlayCommandLine, NoColourInAPipe) {
 
 TEST_F(OverlayCommandLine, TwoRunsAreTheSame) {
   EXPECT_EQ(Run("tree --hidden @").out, Run("tree --hidden @").out);
+}
+
+// ── AUFS ─────────────────────────────────────────────────────────────────────────────────────────
+
+class AufsCommandLine : public CommandLineTest {
+ protected:
+  AufsCommandLine() {
+    Write(
+        "scenario 2\nlayer base\nmkdir /d 0755\nput /d/f 0644 \"abc\"\nput /g 0644 \"g\"\n"
+        "layer w2\nmkdir /d 0755\nlayer w1\n"
+        "driver aufs\nrawmount M br:@w1@=rw:@w2@=rw:@base@=ro+wh\nmerged M\n"
+        "append /d/f x\nunlink /g\n");
+  }
+
+  Ended Run(const std::string& arguments) const {
+    return CommandLineTest::Run(arguments + ' ' + file_.string());
+  }
+  Ended Explain(const std::string& arguments, const std::string& operation) const {
+    return CommandLineTest::Run("explain " + arguments + ' ' + file_.string() + ' ' + operation);
+  }
+};
+
+TEST_F(AufsCommandLine, ExplainNamesBranchesByIndex) {
+  const Ended ended = Explain("--analyze", "append /d/f y");
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.out, HasSubstr("  b1  rw     w2    regular, 4 B              found, stop\n"));
+  EXPECT_THAT(ended.out, HasSubstr("open /d/f to write: b1 is writable\n"));
+}
+
+TEST_F(AufsCommandLine, ExplainsARemount) {
+  const Ended ended = Explain("", "remount M del:@w1@");
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.out, HasSubstr("branches now: b0 rw w2, b1 ro+wh base\n"));
+}
+
+TEST_F(AufsCommandLine, ExplainJsonHasTheModesAndTheBranchOfAStep) {
+  const Ended ended = Explain("--json", "unlink /d/f");
+  EXPECT_THAT(ended.out, HasSubstr("\"mode\": \"ro+wh\""));
+  EXPECT_THAT(ended.out, HasSubstr("\"step\": \"create whiteout .wh.f\",\n          "
+                                   "\"bytes_read\": 0,\n          \"bytes_written\": 0,\n"
+                                   "          \"branch\": \"b1\""));
+}
+
+TEST_F(AufsCommandLine, RunShowsTheBranchOfACopyUp) {
+  EXPECT_THAT(Run("run").out, HasSubstr("b0·  b1·  b2●  ⇒b1\n"));
+}
+
+TEST_F(AufsCommandLine, TreeTotals) {
+  const Ended ended = Run("tree --totals");
+  EXPECT_EQ(ended.status, 0);
+  lamina::testing::ExpectGolden("tree_aufs_totals.txt", ended.out);
+}
+
+TEST_F(AufsCommandLine, TreeJsonCountsMarks) {
+  EXPECT_THAT(Run("tree --json").out, HasSubstr("\"base_entries\": 6"));
+}
+
+TEST_F(AufsCommandLine, DiffOfTheTopmostWritableBranch) {
+  const Ended ended = Run("diff");
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_EQ(ended.out, "D /g\n");
+}
+
+TEST_F(AufsCommandLine, DiffOfANamedBranch) {
+  EXPECT_EQ(Run("diff --layer w2").out, "C /d\nC /d/f\n");
+  EXPECT_EQ(Run("diff --layer none").status, 2);
 }
 
 }  // namespace

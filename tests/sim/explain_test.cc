@@ -12,6 +12,7 @@
 #include "lamina/sim/explain.h"
 #include "lamina/sim/scenario.h"
 #include "tests/golden/golden_file.h"
+#include "tests/sim/explained.h"
 #include "tests/sim/scenario_run.h"
 
 namespace lamina::sim {
@@ -46,24 +47,6 @@ mount
 stat /etc/hosts
 read /bin/sh 0 4
 )";
-
-Scenario Parsed(const std::string& text) {
-  absl::StatusOr<Scenario> scenario =
-      ParseScenario(text, {.file = "t.scn", .seed = 0, .limits = {}});
-  EXPECT_TRUE(scenario.ok()) << scenario.status();
-  return scenario.ok() ? *std::move(scenario) : Scenario();
-}
-
-Explanation Explained(const std::string& text, const std::string& operation,
-                      ExplainMode mode = ExplainMode::kPlan) {
-  const Scenario scenario = Parsed(text);
-  const absl::StatusOr<Statement> statement = ParseOperation({operation}, {});
-  EXPECT_TRUE(statement.ok()) << statement.status();
-  if (!statement.ok()) return {};
-  absl::StatusOr<Explanation> why = ExplainAfter(scenario, std::nullopt, *statement, mode);
-  EXPECT_TRUE(why.ok()) << why.status();
-  return why.ok() ? *std::move(why) : Explanation();
-}
 
 struct TextCase {
   std::string name;
@@ -194,35 +177,6 @@ std::vector<std::string> Recordings() {
   }
   std::sort(names.begin(), names.end());
   return names;
-}
-
-// What was explained wrongly, as "L12 stat /a: explained …, was …", and how much was explained.
-struct Agreement {
-  std::vector<std::string> wrong;
-  std::size_t explained = 0;
-  std::string text;  // of the run
-};
-
-Agreement ExplainEverything(const Scenario& scenario) {
-  Agreement agreement;
-  LineList lines;
-  ScenarioRun run(scenario, {.sink = &lines});
-  while (!run.AtEnd()) {
-    const absl::StatusOr<Explanation> why = ExplainNext(run, run.next());
-    const absl::StatusOr<StepReport> step = run.Step();
-    if (!step.ok()) break;
-    if (!why.ok() || !step->operation) continue;
-    ++agreement.explained;
-    if (why->answer == step->result && why->cost.bytes_read == step->bytes_copied) continue;
-    // A fifo that a handle holds open is not foreseen.
-    if (why->error == Errno::kNxIo && step->result == "OK") continue;
-    agreement.wrong.push_back("L" + std::to_string(step->statement->line) + ' ' +
-                              step->statement->text + ": explained " + why->answer + ", was " +
-                              step->result);
-  }
-  run.Finish();
-  for (const std::string& line : lines.lines) agreement.text += line + '\n';
-  return agreement;
 }
 
 class OverlayExplainOracle : public ::testing::TestWithParam<std::string> {};

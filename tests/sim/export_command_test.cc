@@ -81,6 +81,47 @@ TEST_F(ExportCommandLine, WhatItWroteIsALayerAgain) {
   EXPECT_EQ(Body("again/d/f"), "abcx");
 }
 
+class AufsExport : public ExportCommandLine {
+ protected:
+  AufsExport() {
+    std::ofstream(top_ / "aufs.scn")
+        << "scenario 2\nlayer base\nmkdir /d 0755\nput /d/f 0644 \"abc\"\nput /g 0644 \"g\"\n"
+           "layer w2\nlayer w1\nmkdir /d 0755\ndriver aufs\n"
+           "rawmount M br:@w1@=rw:@w2@=rw:@base@=ro+wh\nmerged M\nappend /d/f x\nunlink /g\n";
+  }
+};
+
+TEST_F(AufsExport, WritesTheTopmostWritableBranchWithItsWhiteouts) {
+  ASSERT_EQ(Run("aufs.scn dir:up"), 0);
+  EXPECT_EQ(Body("up/d/f"), "abcx");
+  EXPECT_TRUE(Exists("up/.wh.g"));
+  EXPECT_EQ(std::filesystem::hard_link_count(top_ / "up/.wh.g"), 2u);
+}
+
+TEST_F(AufsExport, WritesANamedBranch) {
+  ASSERT_EQ(Run("aufs.scn dir:w2 --layer w2"), 0);
+  EXPECT_TRUE(Exists("w2/.wh..wh.aufs"));
+  EXPECT_FALSE(Exists("w2/d"));
+}
+
+TEST_F(AufsExport, WritesTheMountedTreeWithoutMarks) {
+  ASSERT_EQ(Run("--merged aufs.scn dir:tree"), 0);
+  EXPECT_EQ(Body("tree/d/f"), "abcx");
+  EXPECT_FALSE(Exists("tree/g"));
+  EXPECT_FALSE(Exists("tree/.wh..wh.aufs"));
+}
+
+TEST_F(AufsExport, WhatItWroteIsABranchAgain) {
+  ASSERT_EQ(Run("--all aufs.scn dir:layers"), 0);
+  std::ofstream(top_ / "b.scn")
+      << "scenario 2\nlayer base from dir:layers/base\nlayer w1 from dir:layers/w1\ndriver aufs\n"
+         "rawmount M br:@w1@=ro+wh:@base@=ro+wh\nmerged M\nread /d/f -> \"abcx\"\n"
+         "stat /g -> ENOENT\n";
+  ASSERT_EQ(Run("--merged b.scn dir:again"), 0);
+  EXPECT_EQ(Body("again/d/f"), "abcx");
+  EXPECT_FALSE(Exists("again/g"));
+}
+
 TEST_F(ExportCommandLine, WrongUsageIs2) {
   EXPECT_EQ(Run("a.scn"), 2);
   EXPECT_EQ(Run("a.scn up"), 2);

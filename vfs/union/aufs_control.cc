@@ -163,29 +163,12 @@ Result<void> AufsControl::Add(const OpContext& caller, std::int64_t index,
   return {};
 }
 
-bool AufsControl::IsBusy(BranchIndex branch) const {
-  using Kind = UnionHandle::Kind;
-  const bool held =
-      std::any_of(body_.handles.begin(), body_.handles.end(), [&](const UnionHandle& handle) {
-        if (handle.node == nullptr) return false;
-        const bool file = handle.kind == Kind::kFile || handle.kind == Kind::kMap;
-        if (file && handle.branch == branch) return true;
-        const UnionNode& node = *handle.node;
-        if (node.in_branch(branch) == nullptr) return false;
-        if (node.type != FileType::kDirectory || node.hits.size() == 1) return true;
-        return handle.kind == Kind::kDirectory && node.id != state_.root;
-      });
-  const std::vector<AufsRemoval>& removals = books().removals;
-  return held || std::any_of(removals.begin(), removals.end(),
-                             [&](const AufsRemoval& removal) { return removal.branch == branch; });
-}
-
 Result<void> AufsControl::Delete(const OpContext& caller, const DirectoryRef& directory) {
   const OpContext op = AsMounter(caller);
   const std::optional<BranchIndex> found = Find(directory);
   if (!found.has_value()) return {};
   const BranchIndex branch = *found;
-  if (state_.branches.size() == 1 || IsBusy(branch)) return Errno::kBusy;
+  if (IsBusy(branch)) return Errno::kBusy;
   std::vector<UnionNode*> pseudo_links;
   state_.nodes.ForEach([&](UnionNode& node) {
     const bool only_there = !node.hits.empty() && node.top().branch == branch;
@@ -228,11 +211,7 @@ Result<void> AufsControl::Modify(const OpContext& caller, const DirectoryRef& di
   if (current == mode) return {};
   const bool was_writable = current.writable();
   if (was_writable && !mode.writable()) {
-    const bool mapped =
-        std::any_of(body_.handles.begin(), body_.handles.end(), [](const UnionHandle& handle) {
-          return handle.node != nullptr && handle.kind == UnionHandle::Kind::kMap;
-        });
-    if (mapped) return Errno::kBusy;
+    if (!Mappings().empty()) return Errno::kBusy;
     RemoveAufsBase(op, *directory.fs, directory.node);
     books.base[*found] = AufsBaseEntries{};
   }

@@ -10,6 +10,8 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "vfs/union/aufs_dialect.h"
@@ -51,6 +53,9 @@ class AufsControl {
   void MakeReadOnly() { state_.read_only = true; }
   // As AufsStillUses says.
   bool StillUses(const OpContext& op, BranchIndex branch, Place place) const;
+  // Why the branch cannot go; why none can lose its write mode. As AufsHolders says.
+  std::vector<std::string> Holders(BranchIndex branch) const;
+  std::vector<std::string> Mappings() const;
   std::int64_t count() const { return static_cast<std::int64_t>(state_.branches.size()); }
 
   Result<void> FlushPseudoLinks(const OpContext& op);
@@ -60,7 +65,8 @@ class AufsControl {
 
  private:
   std::optional<BranchIndex> Find(const DirectoryRef& directory) const;
-  bool IsBusy(BranchIndex branch) const;
+  bool IsBusy(BranchIndex branch) const { return !Holders(branch).empty(); }
+  std::string PathOf(const UnionNode& node) const;
   void ForgetNames();
   // The object of a node that is in use, looked up anew; its parent first.
   void Refresh(const OpContext& op, UnionNode& node, absl::flat_hash_set<std::uint64_t>& done);

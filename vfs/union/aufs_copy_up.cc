@@ -384,6 +384,7 @@ Result<void> AufsDialect::PlanOpen(const OpContext& caller, const UnionState& st
   while (branch > 0 && !state.writable(static_cast<BranchIndex>(branch - 1))) --branch;
   if (branch == 0) return {};
   --branch;
+  plan.reason = "coo_reg, coo_all, moo: nearest writable branch above";
   UnionNode* parent = state.nodes.Find(node.parent);
   if (parent == nullptr) return Errno::kStale;
   const Hit source = node.top();
@@ -406,6 +407,7 @@ Result<BranchIndex> AufsDialect::PlanUnnamed(const OpContext& caller, const Unio
   const OpContext op = AsMounter(caller);
   Result<PolicyChoice> choice = ChooseForNew(op, state, dir, kNoBranch, false);
   if (!choice.ok()) return choice.error();
+  plan.reason = choice->reason;
   if (Result<void> made = PlanDirectories(op, state, dir, choice->branch, plan); !made.ok()) {
     return made.error();
   }

@@ -77,6 +77,8 @@ class AufsDialect final : public Dialect {
                                   NodeId dir, std::string_view name) const override;
   void DescribeMarks(const OpContext& op, const UnionState& state, BranchFinding& finding,
                      NodeId node, const Stat& stat) const override;
+  void DescribeName(const OpContext& op, const UnionState& state, const UnionNode& dir,
+                    std::string_view name, NameFindings& findings) const override;
 
   // ── Listing and attributes (aufs_list.cc) ──
   Result<MergedListing> List(const OpContext& op, const UnionState& state,
@@ -173,9 +175,9 @@ class AufsDialect final : public Dialect {
   // there. kNoBranch: nothing ends it.
   BranchIndex LowestVisible(const UnionState& state, const UnionNode& dir) const;
   // The branch where a name in `target_dir` is made for an object in `source` (link, rename).
-  Result<BranchIndex> ChooseForTarget(const OpContext& op, const UnionState& state,
-                                      BranchIndex source, const UnionNode& target_dir,
-                                      BranchIndex target_top, BranchIndex target_whiteout) const;
+  Result<PolicyChoice> ChooseForTarget(const OpContext& op, const UnionState& state,
+                                       BranchIndex source, const UnionNode& target_dir,
+                                       BranchIndex target_top, BranchIndex target_whiteout) const;
   // Appends the directories that `branch` lacks, from the root down to `dir`.
   Result<void> PlanDirectories(const OpContext& op, const UnionState& state, UnionNode& dir,
                                BranchIndex branch, Plan& plan) const;

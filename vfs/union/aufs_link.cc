@@ -7,15 +7,21 @@
 
 namespace lamina {
 
-Result<BranchIndex> AufsDialect::ChooseForTarget(const OpContext& op, const UnionState& state,
-                                                 BranchIndex source, const UnionNode& target_dir,
-                                                 BranchIndex target_top,
-                                                 BranchIndex target_whiteout) const {
+Result<PolicyChoice> AufsDialect::ChooseForTarget(const OpContext& op, const UnionState& state,
+                                                  BranchIndex source, const UnionNode& target_dir,
+                                                  BranchIndex target_top,
+                                                  BranchIndex target_whiteout) const {
   const BranchIndex end = std::min(LowestVisible(state, target_dir), target_whiteout);
   const bool blocked = end < source;
-  if (state.writable(source) && !blocked) return source;
+  if (state.writable(source) && !blocked) {
+    return PolicyChoice{.branch = source, .reason = "where it is, which is writable"};
+  }
   const BranchIndex highest = std::min(source, target_top);
-  if (state.writable(highest)) return highest;
+  if (state.writable(highest)) {
+    return PolicyChoice{.branch = highest,
+                        .reason = blocked ? "a mark there would hide the new name further down"
+                                          : "the new name's directory is there"};
+  }
   // The policy is asked about the target, whose directory may be further down than the source.
   const BranchIndex top = std::max(target_top, target_dir.top().branch);
   const Result<PolicyChoice> copy = ChooseForCopy(op, state, target_dir, top);
@@ -23,7 +29,10 @@ Result<BranchIndex> AufsDialect::ChooseForTarget(const OpContext& op, const Unio
   // A copy never goes down.
   BranchIndex branch = std::min(copy->branch, source);
   while (branch > 0 && !state.writable(branch)) --branch;
-  return state.writable(branch) ? Result<BranchIndex>(branch) : Errno::kRoFs;
+  if (!state.writable(branch)) return Errno::kRoFs;
+  return PolicyChoice{
+      .branch = branch,
+      .reason = branch == copy->branch ? copy->reason : "nearest writable branch above the source"};
 }
 
 Result<void> AufsDialect::PlanLink(const OpContext& caller, const UnionState& state,
@@ -35,10 +44,11 @@ Result<void> AufsDialect::PlanLink(const OpContext& caller, const UnionState& st
   Result<Resolution> now = Resolve(caller, state, dir, place.name);
   if (!now.ok()) return now.error();
   const BranchIndex source = node.top().branch;
-  Result<BranchIndex> chosen =
+  const Result<PolicyChoice> chosen =
       ChooseForTarget(op, state, source, dir, dir.top().branch, now->whiteout_branch);
   if (!chosen.ok()) return chosen.error();
-  const BranchIndex branch = *chosen;
+  const BranchIndex branch = chosen->branch;
+  plan.reason = chosen->reason;
   if (Result<void> above = PlanDirectories(op, state, dir, branch, plan); !above.ok()) {
     return above;
   }

@@ -91,12 +91,14 @@ Result<void> AufsDialect::PlanRename(const OpContext& caller, const UnionState& 
     target_top = to.node->top().branch;
     start = std::min(start, target_top);
   }
-  Result<BranchIndex> chosen =
+  const Result<PolicyChoice> chosen =
       source.needs_link()
-          ? Result<BranchIndex>(source_top)
+          ? PolicyChoice{.branch = source_top, .reason = "where its pseudo-linked copy is"}
           : ChooseForTarget(op, state, start, *to.dir, target_top, there->whiteout_branch);
   if (!chosen.ok()) return chosen.error();
-  const BranchIndex branch = *chosen;
+  const BranchIndex branch = chosen->branch;
+  plan.reason =
+      start < source_top && branch == start ? "where the replaced entry is" : chosen->reason;
 
   if (Result<void> movable = CheckMovable(op, state, source, branch); !movable.ok()) {
     return movable;

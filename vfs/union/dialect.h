@@ -159,6 +159,9 @@ class Dialect {
                                           std::string_view name) const = 0;
   // How much shorter than a branch's names the union's must be.
   virtual std::uint32_t ReservedNameBytes() const = 0;
+  // What only the dialect knows of a name in the branches; `findings` hold the rest.
+  virtual void DescribeName(const OpContext&, const UnionState&, const UnionNode& /*dir*/,
+                            std::string_view /*name*/, NameFindings&) const {}
   // The marks of one branch's object, for explanations: whiteout (as outcome), opaque, redirect.
   virtual void DescribeMarks(const OpContext& op, const UnionState& state, BranchFinding& finding,
                              NodeId node, const Stat& stat) const = 0;

@@ -26,6 +26,7 @@ struct UnionHandle {
   HandleId real;
   std::uint64_t copy_ups = 0;  // of the node when `real` was opened
   bool direct = false;         // a directory whose only branch is passed through
+  bool looks_only = false;     // its uses change no branch
   std::shared_ptr<MergedListing> listing;
 };
 

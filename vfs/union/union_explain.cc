@@ -86,7 +86,10 @@ std::vector<PlannedStep> Describe(const Plan& plan, const Dialect& dialect) {
     described.reason = plan.reason;
     described.commit = step.phase == StepPhase::kCommit;
     described.clean_up = step.phase == StepPhase::kCleanUp;
+    described.left_for_later = step.kind == StepKind::kRename && plan.left_for_later >= 0 &&
+                               step.to.dir.slot == plan.left_for_later;
     if (step.kind != StepKind::kCopyData) continue;
+    described.drops_zeros = step.drops_zeros;
     described.bytes_copied = step.length_bytes;
     described.source_branch = step.source_branch;
     described.source = step.source;
@@ -201,6 +204,7 @@ Result<NameFindings> UnionFs::FindInBranches(const OpContext& caller, Place plac
       finding.outcome = BranchFinding::Outcome::kHidden;
     }
   }
+  body_->dialect->DescribeName(op, state, dir, place.name, findings);
   if (!resolution.ok()) {
     findings.answer = resolution.error();
   } else if (!resolution->hits.empty()) {
@@ -218,6 +222,35 @@ Result<std::vector<PlannedStep>> UnionFs::PlanOfCopyUp(const OpContext& op, Node
   if (Result<BranchIndex> planned = body_->PlanWrite(op, **node, need, plan); !planned.ok()) {
     return planned.error();
   }
+  return Describe(plan, *body_->dialect);
+}
+
+Result<std::vector<PlannedStep>> UnionFs::PlanOfOpen(const OpContext& op, NodeId id) {
+  Result<UnionNode*> node = body_->FindNode(id);
+  if (!node.ok()) return node.error();
+  Plan plan;
+  Result<void> planned = body_->dialect->PlanOpen(op, *body_->state, **node, plan);
+  if (!planned.ok()) return planned.error();
+  return Describe(plan, *body_->dialect);
+}
+
+Result<std::vector<PlannedStep>> UnionFs::PlanOfRead(const OpContext& op, NodeId id) {
+  Result<UnionNode*> node = body_->FindNode(id);
+  if (!node.ok()) return node.error();
+  if (!body_->dialect->LinksUpAtUse() || !(*node)->needs_link()) return std::vector<PlannedStep>();
+  return PlanOfCopyUp(op, id, {});
+}
+
+Result<std::vector<PlannedStep>> UnionFs::PlanOfUnnamed(const OpContext& op, NodeId id) {
+  if (Result<void> writable = body_->CheckWritable(); !writable.ok()) return writable.error();
+  Result<UnionNode*> dir = body_->FindDirectory(id);
+  if (!dir.ok()) return dir.error();
+  if ((*dir)->dead) return Errno::kNoEnt;
+  Plan plan;
+  Result<BranchIndex> branch = body_->dialect->PlanUnnamed(op, *body_->state, **dir, plan);
+  if (!branch.ok()) return branch.error();
+  Step& make = plan.Add(StepKind::kCreateUnnamed, StepPhase::kCommit);
+  make.branch = *branch;
   return Describe(plan, *body_->dialect);
 }
 

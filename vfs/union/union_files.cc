@@ -206,6 +206,30 @@ Result<HandleId> UnionFs::Open(const OpContext& op, NodeId id, OpenFlags flags) 
   return handle;
 }
 
+Result<HandleId> UnionFs::OpenToLook(const OpContext& op, NodeId id) {
+  Result<UnionNode*> found = body_->FindNode(id);
+  if (!found.ok()) return found.error();
+  UnionNode& node = **found;
+  const bool directory = node.type == FileType::kDirectory;
+  Hit source = node.top();
+  if (node.type == FileType::kRegular) {
+    Result<Hit> body = body_->FindBody(op, node);
+    if (!body.ok()) return body.error();
+    source = *body;
+  }
+  const OpenFlags flags{.access = Access::kRead};
+  FileSystem& fs = body_->state->fs(source.branch);
+  Result<HandleId> real = fs.Open(AsMounter(op), source.node, flags);
+  if (!real.ok()) return real.error();
+  const auto kind = directory ? UnionHandle::Kind::kDirectory : UnionHandle::Kind::kFile;
+  const HandleId handle = body_->NewHandle(node, kind, flags, &fs, *real);
+  UnionHandle& opened = **body_->FindHandle(handle);
+  opened.branch = source.branch;
+  opened.looks_only = true;
+  opened.direct = directory && body_->dialect->ListsBranchDirectly(node);
+  return handle;
+}
+
 void UnionFs::Close(HandleId id) {
   Result<UnionHandle*> found = body_->FindHandle(id);
   if (!found.ok()) return;
@@ -228,7 +252,8 @@ Result<std::size_t> UnionFs::Read(const OpContext& op, HandleId id, std::uint64_
                                   MutableBytes into) {
   Result<UnionHandle*> handle = body_->FindFile(op, id);
   if (!handle.ok()) return handle.error();
-  if (body_->dialect->LinksUpAtUse() && (*handle)->node->needs_link()) {
+  const bool links_up = body_->dialect->LinksUpAtUse() && !(*handle)->looks_only;
+  if (links_up && (*handle)->node->needs_link()) {
     if (Result<void> up = body_->CopyUpForUse(op, **handle, {}); !up.ok()) return up.error();
   }
   return (*handle)->fs->Read(op, (*handle)->real, offset, into);

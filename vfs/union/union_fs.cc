@@ -54,7 +54,11 @@ UnionFs::~UnionFs() {
 
 NodeId UnionFs::root() const { return body_->state->root; }
 
-FsLimits UnionFs::limits() const { return body_->limits; }
+FsLimits UnionFs::limits() const {
+  FsLimits limits = body_->limits;
+  limits.read_only = body_->state->read_only;  // a remount may change it
+  return limits;
+}
 
 bool UnionFs::frozen() const { return false; }
 

@@ -222,16 +222,17 @@ class LayeredFs {
   bool crashed() const;
 
   // ── Questions about the whole ────────────────────────────────────────────────────────────────
-  // What must hold whatever was called, each broken rule in a line of the message (Internal):
-  //   the lower layers are what they were at the mount
-  //   a whiteout in the writable layer hides something below
-  //   no whiteout stands in an opaque directory of the writable layer
-  //   overlay: the work directory holds nothing
+  // What must hold whatever was called, each broken rule in a line of the message (Internal). In
+  // both dialects:
+  //   a layer that cannot be written is what it was at the mount
+  //   a whiteout in a writable layer hides something below (AUFS: if its directory merges with one
+  //     below, for a directory that moves takes its whiteouts along, and until a Remount changes
+  //     the branches)
   //   each directory lists the names that can be looked up, with their types, and no others
-  //
-  // and of AUFS, where the second rule is about directories that merge with one below, until a
-  // Remount changes the branches, and not the third (a directory that moves takes its whiteouts
-  // along):
+  // of an overlay:
+  //   no whiteout stands in an opaque directory of the writable layer
+  //   the work directory holds nothing
+  // of an AUFS, in its writable layers:
   //   no whiteout stands beside an entry of its name (a lookup gives EIO)
   //   no temporary .wh..wh.NAME.HHHH is left but those that RunDeferred would remove
   //   .wh..wh.plnk holds no pseudo-link of an earlier mount, .wh..wh.orph nothing

@@ -47,5 +47,9 @@ Result<LowerView> MountLowerView(const UnionFs& fs, const OverlayOptions& option
 // Errors: as MountLowerView, and what reading the branches gives.
 Result<std::vector<LayerChange>> ChangesOf(UnionFs& fs, const OverlayOptions& options = {});
 
+// The same for any branch of an AUFS union against those below it, as a mount of these would show
+// them: what only the live union remembers (pseudo-links) does not count.
+Result<std::vector<LayerChange>> ChangesOfAufsBranch(const UnionFs& fs, BranchIndex branch);
+
 }  // namespace lamina::sim
 #endif  // LAMINA_SIM_CHANGES_H_

@@ -1,5 +1,6 @@
-// CheckStack: what is odd about the layers of an overlay, and what Linux 6.18 does with it. Nothing
-// is mounted and nothing is changed: the layers are read as they are stored.
+// CheckStack: what is odd about the layers of an overlay, and what Linux 6.18 does with it; or
+// about the branches of an AUFS union, and what AUFS does. Nothing is mounted and nothing is
+// changed: the layers are read as they are stored.
 //
 //   U   /d/x   whiteout          L2  /d/x  file        fine: it hides L2's
 //   L2  /e/y   whiteout          L1  /e/   empty       dead-whiteout
@@ -25,6 +26,7 @@
 #include "lamina/base/result.h"
 #include "lamina/sim/scenario.h"
 #include "lamina/trace/op_context.h"
+#include "lamina/union/aufs.h"
 #include "lamina/union/branch.h"
 #include "lamina/union/overlay.h"
 #include "lamina/union/union_fs.h"
@@ -61,6 +63,14 @@ enum class FindingKind : std::uint8_t {
   kBadIndexNlink,    // cannot be read
   kWrongIndexNlink,  // is not the number of names
   kIndexWhiteout,
+  // AUFS.
+  kWhiteoutAndEntry,  // in one directory of one branch
+  kOddWhiteout,       // no regular file
+  kUnhonouredMark,    // a whiteout or an opaque mark on a branch that is ro without +wh
+  kTwoOpaqueMarks,    // of one directory
+  kLeftPseudoLink,
+  kLeftOrphan,
+  kLeftBaseEntry,  // on a read-only branch
   // The mounted tree.
   kListedOnly,  // listed, but a lookup fails with something else than kNoEnt
   kNotFound,    // listed, but a lookup says that there is no such name
@@ -86,11 +96,11 @@ bool IsFaultOfLamina(FindingKind kind);
 struct StackFinding {
   FindingKind kind{};
   Severity severity{};
-  std::string label;   // U; L2, L1 from the bottom; W the work directory; M the mounted tree
-  std::string layer;   // name of the branch
-  std::string path;    // in it; "/" for its root
-  std::string what;    // one line
-  std::string kernel;  // one line: "the kernel …"
+  std::string label;  // U; L2, L1 from the bottom; W the work directory; M the mounted tree; b0, b1
+  std::string layer;  // name of the branch
+  std::string path;   // in it; "/" for its root
+  std::string what;   // one line
+  std::string kernel;  // one line: "the kernel …", "AUFS …"
   BranchIndex branch = 0;
   NodeId node;  // the object, in that branch; 0: not of a layer
 };
@@ -100,13 +110,15 @@ struct CheckedStack {
   std::optional<DirectoryRef> work;  // beside a writable branch
   OverlayOptions options;            // it is, was or will be mounted with
   bool mounted = false;              // right now: the marks of that mount are no left-overs
+  std::optional<AufsOptions> aufs = std::nullopt;  // of an AUFS union, which has no work directory
+  const UnionFs* live = nullptr;  // that union, while mounted: what it uses is no left-over
 };
 
 // Checks layers and work directory. Sorted: topmost layer first, then the work directory; by path.
 // Errors: what reading a branch gives.
 Result<std::vector<StackFinding>> CheckStack(const CheckedStack& stack);
 
-// Checks that a mounted overlay lists what can be looked up, each name once, and shows no private
+// Checks that a mounted union lists what can be looked up, each name once, and shows no private
 // mark. Sorted by path. A name that leads to an object of `known` is not reported again. Lookups of
 // a writable overlay may write marks into its upper, as the kernel's do.
 // Errors: what reading the union gives.
@@ -119,7 +131,7 @@ Result<std::vector<StackFinding>> CheckMountedTree(const OpContext& op, UnionFs&
 // nothing was ever mounted; kInternal the layers cannot be read.
 absl::StatusOr<std::vector<StackFinding>> CheckScenario(const Scenario& scenario);
 
-// Both, for layers of the host: "dir:DIR" or "tar:A,B,…" (bottom first), and nothing else.
+// Both, for layers of the host, as an overlay: "dir:DIR" or "tar:A,B,…" (bottom first).
 // Errors: kInvalidArgument no path; those of reading; kInternal.
 absl::StatusOr<std::vector<StackFinding>> CheckLayers(std::string_view source,
                                                       const OverlayOptions& options);

@@ -6,8 +6,12 @@
 //   absl::StatusOr<Explanation> why = ExplainNext(run, *operation);
 //   std::string text = ExplanationText(*why, {});
 //
+// Of an AUFS union a branch is named by its index: b0 rw w1, b1 ro+wh base. Each step says which
+// branch it changes, each change why that one: the policy's reason.
+//
 // Not foreseen: what a branch finds out only when it is written (no space, too many links), and
-// fifos that a handle holds open.
+// fifos that a handle holds open. A figure of free space that a policy asks for (mfs) is remembered
+// as by the operation itself.
 //
 // Threads: plain values; the run belongs to one thread.
 #ifndef LAMINA_SIM_EXPLAIN_H_
@@ -28,15 +32,17 @@ namespace lamina::sim {
 
 // What one branch holds under a name, and what follows from that.
 struct ExplainedBranch {
-  std::string label;     // U; L1 is the bottom lower; D1 the bottom data-only one
-  std::string layer;     // its name
-  std::string outcome;   // "no entry", "regular, 20 B", "whiteout (char 0:0)", "not searched"
-  std::string decision;  // "found, stop"; may be empty
+  std::string label;      // U; L1 is the bottom lower; D1 the bottom data-only one; AUFS: b0, b1
+  std::string layer;      // its name
+  std::string outcome;    // "no entry", "regular, 20 B", "whiteout (char 0:0)", "not searched"
+  std::string decision;   // "found, stop"; may be empty
+  std::string mode = {};  // AUFS: "rw", "ro+wh"
 };
 
 struct ExplainedLookup {
   std::string path;                       // as the walk reached it, symlinks resolved
   std::vector<ExplainedBranch> branches;  // topmost first
+  std::string refused = {};               // why no branch is asked
 };
 
 struct ExplainedStep {
@@ -45,6 +51,7 @@ struct ExplainedStep {
   bool clean_up = false;  // after the commit; may fail without harm
   std::uint64_t bytes_read = 0;
   std::uint64_t bytes_written = 0;
+  std::string label = {};  // AUFS: the branch it changes
 };
 
 // One call on the file system that changes something.
@@ -71,7 +78,7 @@ struct Explanation {
   std::optional<Errno> error;
   ExplainedCost cost;
   std::vector<std::string> notes;
-  // The operation works on an open handle: it was run to learn the answer.
+  // The operation works on an open handle, or changes a mount: it was run to learn the answer.
   bool was_run = false;
   // Of ExplainMode::kAnalyze: what really happened.
   std::optional<std::string> actual_answer;
@@ -83,8 +90,8 @@ enum class ExplainMode : std::uint8_t {
   kAnalyze,  // and then the operation runs, for comparison
 };
 
-// One operation of the scenario language. A single word may hold the whole operation as a line of a
-// scenario; several are its arguments, taken as they are.
+// One file operation of the scenario language, or a `remount`. A single word may hold the whole
+// operation as a line of a scenario; several are its arguments, taken as they are.
 // Errors: kInvalidArgument, as ParseScenario.
 absl::StatusOr<Statement> ParseOperation(const std::vector<std::string>& words,
                                          const ScenarioLimits& limits);
@@ -95,7 +102,7 @@ absl::StatusOr<Statement> ParseOperation(const std::vector<std::string>& words,
 absl::StatusOr<Explanation> ExplainNext(ScenarioRun& run, const Statement& operation);
 
 // Runs `scenario` up to `operations` file operations (absent: all) and explains `operation` there.
-// One that works on an open handle is run for its answer.
+// One that works on an open handle, and a `remount`, is run for its answer.
 // Errors: those of ExplainNext; kOutOfRange there are fewer operations; those of running.
 absl::StatusOr<Explanation> ExplainAfter(const Scenario& scenario,
                                          std::optional<std::size_t> operations,

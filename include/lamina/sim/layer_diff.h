@@ -4,6 +4,7 @@
 #ifndef LAMINA_SIM_LAYER_DIFF_H_
 #define LAMINA_SIM_LAYER_DIFF_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,9 +15,13 @@
 
 namespace lamina::sim {
 
+// The upper, or the topmost writable branch of AUFS; nothing: all are read-only.
+std::optional<std::string> WritableLayer(const ScenarioMount& mount);
+
 // What the layer `name` of the current mount changes against those below it; of the upper as
-// ChangesOf. A lower layer is mounted as the upper of a mount of its own, which leaves a work
-// directory beside it: the run is good for looking at only, afterwards.
+// ChangesOf; of a branch of AUFS as ChangesOfAufsBranch. An overlay's lower layer is mounted as the
+// upper of a mount of its own, which leaves a work directory beside it: the run is good for looking
+// at only, afterwards.
 // Errors: kFailedPrecondition nothing is mounted, or `name` is itself a mount; kNotFound no such
 // layer in the stack; kInternal an errno.
 absl::StatusOr<std::vector<LayerChange>> ChangesOfLayer(const ScenarioRun& run,
@@ -24,7 +29,8 @@ absl::StatusOr<std::vector<LayerChange>> ChangesOfLayer(const ScenarioRun& run,
 
 // What turns the layer `before` into the layer `result`, compared as trees: names, types, modes,
 // owners, sizes, contents, symlink targets, devices and xattrs, but not times. Whiteouts are
-// devices here. A directory with a change below it counts as changed.
+// devices here, or files of AUFS, whose base entries are left out while it is mounted. A directory
+// with a change below it counts as changed.
 // Errors: kNotFound no such layer; kInternal an errno.
 absl::StatusOr<std::vector<LayerChange>> CompareLayers(const ScenarioRun& run,
                                                        std::string_view before,

@@ -22,7 +22,7 @@ std::string SizeText(std::uint64_t size_bytes);
 // `text` on one line: control characters as \xHH.
 std::string OneLine(std::string_view text);
 
-// `text` in the colour of the branch called `label`: the upper, then three that repeat.
+// `text` in the colour of the branch called `label`: the upper or b0, then three that repeat.
 std::string Painted(const TextStyle& style, std::string_view label, std::string_view text);
 
 // `text` in bold or dim.

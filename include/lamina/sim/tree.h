@@ -13,6 +13,9 @@
 //   hidden    those that some entry hides, found by asking the union about every name
 // so visible + hidden = stored. Data-only layers are not counted.
 //
+// Of an AUFS union, whiteouts, opaque marks and base entries are files: they are counted apart, and
+// what bytes they hold are hidden ones. So are those of what a crash left under .wh..wh.*.
+//
 // Threads: plain values; the mount must not be used meanwhile.
 #ifndef LAMINA_SIM_TREE_H_
 #define LAMINA_SIM_TREE_H_
@@ -49,7 +52,7 @@ struct TreeEntry {
   bool whiteout = false;
   std::optional<Errno> error;  // the name cannot be looked up
   std::vector<HiddenCopy> hidden;
-  std::vector<std::string> notes;  // redirects, bodies elsewhere, names the index gives
+  std::vector<std::string> notes;  // redirects, bodies elsewhere, names the index gives, marks
   std::string change;              // A, C, D as lamina diff, or empty
 };
 
@@ -57,7 +60,9 @@ struct TreeTotals {
   std::uint64_t files = 0;  // visible regular files, by name
   std::uint64_t directories = 0;
   std::uint64_t others = 0;
-  std::uint64_t whiteouts = 0;
+  std::uint64_t whiteouts = 0;     // of AUFS every file .wh.NAME
+  std::uint64_t opaque_marks = 0;  // of AUFS
+  std::uint64_t base_entries = 0;  // of AUFS: .wh..wh.aufs, .wh..wh.plnk, .wh..wh.orph
   std::uint64_t hidden_files = 0;  // bodies of data-only layers that no file uses too
   std::uint64_t visible_bytes = 0;
   std::uint64_t hidden_bytes = 0;
@@ -75,7 +80,8 @@ absl::StatusOr<LayeredTree> ReadLayeredTree(const ScenarioMount& mount);
 enum class TreeSelection : std::uint8_t {
   kVisible,  // what the mounted tree shows
   kHidden,   // and whiteouts and hidden copies
-  kChanges,  // only what the upper changes, and the directories on the way; hidden copies too
+  kChanges,  // only what the writable branches change, and the directories on the way; hidden
+             // copies too
 };
 
 // For people, a line an entry and a last line with the sums.

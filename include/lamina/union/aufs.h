@@ -214,6 +214,13 @@ const AufsMode& AufsModeOf(const UnionFs& fs, BranchIndex branch);
 // that holds, a directory to be emptied later. Any other one is a leftover of a crash.
 bool AufsStillUses(const OpContext& op, const UnionFs& fs, BranchIndex branch, Place place);
 
+// What makes a verb answer kBusy, "/f is open"; none: nothing does.
+enum class AufsUse : std::uint8_t {
+  kOfBranch,    // what keeps `del` from taking the branch away
+  kOfMappings,  // what keeps `mod` from making it read-only
+};
+std::vector<std::string> AufsHolders(const UnionFs& fs, BranchIndex branch, AufsUse use);
+
 // `auplink flush`: gives every pseudo-linked name its hard link and forgets the pseudo-links.
 Result<void> FlushPseudoLinks(const OpContext& op, UnionFs& fs);
 // Forgets the names and objects that nothing holds open, as memory pressure or drop_caches does.

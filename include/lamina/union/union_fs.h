@@ -48,6 +48,13 @@ struct BranchFinding {
   bool metacopy = false;        // a file that holds attributes only
   bool body = false;            // where the body of such a file is read
   bool through_index = false;   // found by its index entry: the name is not in this branch
+  // Of AUFS.
+  bool lone_whiteout = false;     // .wh.NAME stands there and no entry: `stat` is the whiteout's
+  bool whiteout_ignored = false;  // .wh.NAME in a branch whose whiteouts do not count
+  bool opaque_ignored = false;    // an opaque mark there
+  bool other_type = false;        // kHidden, but no part of what is above: the search goes on
+  bool below_tail = false;        // kNoDirectory: the directory's parts end above this branch
+  std::string old_path = {};      // of a directory that dirren renamed: where this branch has it
 };
 
 struct NameFindings {
@@ -71,6 +78,8 @@ struct PlannedStep {
   BranchIndex source_branch = 0;   // where they are read, when any are
   NodeId source;
   std::string_view reason = {};  // why a policy chose the branch (AUFS); static text
+  bool drops_zeros = false;      // blocks of zeros are not copied
+  bool left_for_later = false;   // what it moves aside is emptied after the call (AUFS)
 };
 
 class UnionFs final : public FileSystem, public Deferred {
@@ -98,6 +107,16 @@ class UnionFs final : public FileSystem, public Deferred {
   // The steps that a change of the node would take first: its copy-up, or what is missing of it.
   // None when the writable branch has all of it.
   Result<std::vector<PlannedStep>> PlanOfCopyUp(const OpContext& op, NodeId node, BodyNeed need);
+  // The steps an open would take that writes nothing at once (AUFS: coo_reg, coo_all, moo), and the
+  // first read of what is open (AUFS: the hard link of a pseudo-linked name). Errors: as the call.
+  Result<std::vector<PlannedStep>> PlanOfOpen(const OpContext& op, NodeId node);
+  Result<std::vector<PlannedStep>> PlanOfRead(const OpContext& op, NodeId node);
+  // Opens for reading without any of these steps; reads through the handle take none either.
+  // Errors: those of Open.
+  Result<HandleId> OpenToLook(const OpContext& op, NodeId node);
+  // What must be made before a file without a name can be made in a directory. Errors: kStale,
+  // kNotDir, kNoEnt it is removed, those of CreateUnnamed.
+  Result<std::vector<PlannedStep>> PlanOfUnnamed(const OpContext& op, NodeId dir);
   // The steps an unlink or rmdir would take. Errors as Remove.
   Result<std::vector<PlannedStep>> PlanOfRemove(const OpContext& op, Place place,
                                                 FileType expected);
