@@ -56,6 +56,10 @@ Result<void> ModelBranch::AddBaseEntries() {
     ModelInode inode;
     inode.type = entry.type;
     inode.mode = entry.mode;
+    if (const ModelInode& root = *tree_.Find("/"); (root.mode & kModelSetGid) != 0) {
+      inode.gid = root.gid;
+      if (inode.is_directory()) inode.mode |= kModelSetGid;
+    }
     tree_.Add(entry.path, inode);
     tree_.Find("/")->mtime_ns = kModelNow;
   }

@@ -18,6 +18,15 @@ PseudoLink* AufsInodes::LinkOf(std::uint64_t number) {
   return found == links_.end() ? nullptr : &found->second;
 }
 
+std::uint32_t AufsInodes::TakenFrom(const AufsReal& real) const {
+  const auto found = taken_.find(real);
+  return found == taken_.end() ? 0 : found->second;
+}
+
+void AufsInodes::ForgetTaken(const std::set<AufsReal>& but) {
+  std::erase_if(taken_, [&](const auto& item) { return !but.contains(item.first); });
+}
+
 void AufsInodes::AddLink(const AufsReal& source, const AufsReal& copy, std::uint32_t links) {
   const auto place = links_.try_emplace(NumberOf(source), PseudoLink{{source}, links});
   std::vector<AufsReal>& parts = place.first->second.parts;

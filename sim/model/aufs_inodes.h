@@ -15,6 +15,7 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "sim/model/tree.h"
@@ -47,15 +48,24 @@ class AufsInodes {
   // Makes one, or adds `copy` to it; `links` counts for a new one.
   void AddLink(const AufsReal& source, const AufsReal& copy, std::uint32_t links);
   void DropLink(std::uint64_t number) { links_.erase(number); }
+  // A name of a file is hidden: the count in memory drops, that of its branch does not (§3.4).
+  void TakeName(const AufsReal& real) { ++taken_[real]; }
+  std::uint32_t TakenFrom(const AufsReal& real) const;
+  // Read in anew, with the count of its branch.
+  void ForgetTaken(const std::set<AufsReal>& but);
   // The branch goes, and with it the pseudo-links whose data are on it.
   void ForgetBranch(int branch);
   bool has_links() const { return !links_.empty(); }
   void ForgetLinks() { links_.clear(); }
-  void ForgetNumbers() { numbers_.clear(); }
+  void ForgetNumbers() {
+    numbers_.clear();
+    taken_.clear();
+  }
 
  private:
   std::map<AufsReal, std::uint64_t> numbers_;  // where it is not the number of the real file
   std::map<std::uint64_t, PseudoLink> links_;
+  std::map<AufsReal, std::uint32_t> taken_;
   std::uint64_t next_ = 1;
 };
 

@@ -115,6 +115,18 @@ bool AufsStack::Reappears(const std::string& path, std::size_t branch) const {
   return false;
 }
 
+bool AufsStack::IsBrokenBelow(const std::string& path, std::size_t branch) const {
+  for (const std::size_t index : LookUp(ParentPath(path)).parts) {
+    if (index <= branch) continue;
+    const ModelTree& tree = branches_[index].tree();
+    if (branches_[index].honours_marks() && branches_[index].HasWhiteout(path)) {
+      return tree.Find(WhiteoutOf(path))->type != ModelType::kFile;
+    }
+    if (tree.InoOf(path) != 0) return false;
+  }
+  return false;
+}
+
 bool AufsStack::IsHiddenByTop(const std::string& dir) const {
   const AufsFound found = LookUp(dir);
   for (const std::size_t index : found.parts) {

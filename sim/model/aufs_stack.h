@@ -52,6 +52,8 @@ class AufsStack {
   bool IsEmpty(const std::string& dir) const;
   // Would a name of any type be seen if the branches down to `branch` had none?
   bool Reappears(const std::string& path, std::size_t branch) const;
+  // Would that search meet a whiteout that is no file? EIO.
+  bool IsBrokenBelow(const std::string& path, std::size_t branch) const;
   // Is every name in the lower parts of the directory hidden by its topmost part?
   bool IsHiddenByTop(const std::string& dir) const;
   // Would a file that is put here on this branch be seen?

@@ -56,11 +56,12 @@ ModelInode* AufsView::InodeOf(const AufsReal& real) {
   return stack_.at(*stack_.IndexOf(real.branch)).tree().ByIno(real.ino);
 }
 
-// §6.2, §4.6
+// §6.2, §4.6, §3.4
 std::uint32_t AufsView::LinksOf(const AufsReal& real) const {
   const PseudoLink* link = inodes_.LinkOf(inodes_.NumberOf(real));
   if (link != nullptr) return link->links;
-  return stack_.at(*stack_.IndexOf(real.branch)).tree().Links(real.ino);
+  const std::uint32_t links = stack_.at(*stack_.IndexOf(real.branch)).tree().Links(real.ino);
+  return links - inodes_.TakenFrom(real);
 }
 
 std::vector<std::string> AufsView::NamesOf(std::uint64_t number) const {
@@ -125,6 +126,16 @@ Result<void> AufsView::Permits(const ModelCaller& caller, const std::string& pat
   return {};
 }
 
+// §4.1
+bool AufsView::DropsTimes(const std::string& path) const {
+  const AufsReal real = RealOf(path);
+  if (!IsSpecial(InodeOf(real)->type) || stack_.at(*stack_.IndexOf(real.branch)).is_writable()) {
+    return false;
+  }
+  Note(DeviationRule::kAufsSpecialTimes);
+  return true;
+}
+
 std::vector<ListedName> AufsView::List(const std::string& dir) const {
   std::vector<ListedName> listed = stack_.List(dir);
   for (const ListedName& entry : listed) {
@@ -159,8 +170,8 @@ bool AufsView::IsEmptinessSettled(const std::string& dir) const {
 // A change may have to make a directory where a branch has a file (it answers EIO here).
 bool AufsView::IsPlaceSettled(const std::string& path) const {
   for (const std::string& prefix : Prefixes(path)) {
+    if (!IsShown(prefix)) return true;
     const AufsFound found = stack_.LookUp(prefix);
-    if (!found.is_there()) return true;
     for (std::size_t index = found.top(); index < stack_.size(); ++index) {
       const bool in_the_way = stack_.at(index).is_writable() && IsInTheWay(prefix, index);
       if (in_the_way && Find(prefix)->is_directory()) return false;
@@ -172,7 +183,9 @@ bool AufsView::IsPlaceSettled(const std::string& path) const {
 // By the letter of §3.6 and §3.7 a name can come to lie where something above hides or covers it,
 // or a file go down to a branch below the one it is on.
 bool AufsView::IsMoveSettled(const std::string& from, const std::string& to) const {
-  const bool replaces = stack_.LookUp(to).is_there();
+  const bool replaces = IsShown(to);
+  // One number for two files: what becomes visible again when a branch changes.
+  if (replaces && IsSameFile(from, to) && RealOf(from) != RealOf(to)) return false;
   if (const auto target = stack_.RenameTarget(from, to); target.has_value()) {
     if (*target > stack_.TopOf(from) || !stack_.IsSeenAt(to, *target)) return false;
     if (replaces && (*target > stack_.TopOf(to) || !stack_.IsSeenAt(from, *target))) return false;

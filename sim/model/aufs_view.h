@@ -54,6 +54,9 @@ class AufsView final : public ModelView {
   Result<void> AddBranch(std::size_t index, ModelBranchMode mode, const ModelTree& content);
   // Errors: kBusy the last branch, or one in use. An index that is none: no error, no change.
   Result<void> DeleteBranch(std::size_t index);
+  // Does the reference say whether it is in use? Not of a file that was open there when it was
+  // copied, or hidden by a new branch: §1.6 does not say when its real file is another one.
+  bool IsDeletionSettled(std::size_t index) const;
   // Errors: kInval a base entry has another type.
   Result<void> SetMode(std::size_t index, ModelBranchMode mode);
   // Does every name in use show in `after`, which is this view after such a call, what it shows
@@ -61,6 +64,10 @@ class AufsView final : public ModelView {
   bool KeepsNamesInUse(const AufsView& after) const;
   // Where a process is; its directory is in use.
   void SetWorkingDirectory(const std::string& dir);
+  // Would a read of this name make it a hard link (§4.6)?
+  bool IsLinkedByReading(const std::string& path) const;
+  // What nobody uses is forgotten and read in anew when it is looked at again.
+  void ForgetUnused();
   // auplink flush: every name of a file with a pseudo-link becomes a hard link.
   Result<void> FlushPseudoLinks();
 
@@ -81,6 +88,7 @@ class AufsView final : public ModelView {
   std::optional<std::string> ShownKey(const std::string& stored) const override { return stored; }
   Result<ModelInode*> Change(const std::string& path) override;
   Result<void> Use(const std::string& path, ModelUse use) override;
+  bool DropsTimes(const std::string& path) const override;
   Result<void> Add(const std::string& path, const ModelInode& inode) override;
   Result<void> Link(const std::string& from, const std::string& to) override;
   Result<void> Remove(const ModelCaller& caller, const std::string& path) override;
@@ -110,6 +118,7 @@ class AufsView final : public ModelView {
     bool nameless = false;         // the name was removed or replaced
     bool parent_gone = false;      // and then the directory as well
     std::uint32_t links_left = 0;  // when the name went
+    bool counts_names = false;     // links_left is st_nlink, whatever the branch says
   };
 
   // ── Real files (aufs_view.cc) ────────────────────────────────────────────────────────────────
@@ -136,13 +145,17 @@ class AufsView final : public ModelView {
   // ── Names (aufs_view_names.cc) ───────────────────────────────────────────────────────────────
   Result<void> MayChangeNames(const ModelCaller& caller, const std::string& dir,
                               std::size_t branch) const;
+  // Does the search for what would reappear fail (§2.2)?
+  bool IsBrokenBelow(const std::string& path, std::size_t branch) const;
   bool IsInTheWay(const std::string& path, std::size_t branch) const;
   bool MayMove(const std::string& dir, std::size_t branch) const;
   void Touch(const std::string& dir, std::size_t branch);
   void ForgetName(const std::string& path);
   void MoveSlots(const std::string& from, const std::string& to);
+  bool IsCoveredBelow(const std::string& path, std::size_t index) const;
   // Both names, or the first one, are on the branch.
   void SwapOn(std::size_t index, const std::string& from, const std::string& to);
+  void TakeOut(std::size_t index, const std::string& path);
   void MoveOn(std::size_t index, const std::string& from, const std::string& to, bool was_copied);
   // Makes a directory opaque.
   void CoverBelow(std::size_t index, const std::string& path, bool covers);
@@ -150,6 +163,8 @@ class AufsView final : public ModelView {
   // ── Open files and branches (aufs_view_handles.cc, aufs_view_branches.cc) ────────────────────
   // Would the open file miss the branch?
   bool HoldsBranch(int number, const Slot& slot, std::size_t index) const;
+  // Is a part of it there now?
+  bool IsNowOn(const Slot& slot, std::size_t index) const;
   // Finds the names in use again after the branches have changed.
   void RefreshSlots();
   void Pin(const AufsReal& real);

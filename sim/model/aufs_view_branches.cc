@@ -30,6 +30,22 @@ bool AufsView::HoldsBranch(int number, const Slot& slot, std::size_t index) cons
   return slot.on.contains(id) || found.is_on(index);
 }
 
+bool AufsView::IsNowOn(const Slot& slot, std::size_t index) const {
+  if (!slot.nameless && stack_.LookUp(slot.path).is_on(index)) return true;
+  return slot.is_directory ? slot.nameless : slot.real.branch == stack_.at(index).id();
+}
+
+bool AufsView::IsDeletionSettled(std::size_t index) const {
+  if (index >= stack_.size()) return true;
+  bool was = false;
+  for (const auto& [number, slot] : slots_) {
+    if (!HoldsBranch(number, slot, index)) continue;
+    if (IsNowOn(slot, index)) return true;
+    was = true;
+  }
+  return !was;
+}
+
 Result<void> AufsView::DeleteBranch(std::size_t index) {
   if (index >= stack_.size()) return {};
   if (stack_.size() == 1) return Errno::kBusy;
@@ -74,6 +90,12 @@ void AufsView::SetWorkingDirectory(const std::string& dir) {
   OpenSlot(kWorkingDirectory, dir);
 }
 
+void AufsView::ForgetUnused() {
+  std::set<AufsReal> used;
+  for (const auto& [number, slot] : slots_) used.insert(slot.real);
+  inodes_.ForgetTaken(used);
+}
+
 Result<void> AufsView::FlushPseudoLinks() {
   std::set<std::string> paths;
   for (std::size_t index = 0; index < stack_.size(); ++index) {
@@ -85,6 +107,11 @@ Result<void> AufsView::FlushPseudoLinks() {
   }
   for (std::size_t index = 0; index < stack_.size(); ++index) {
     if (stack_.at(index).is_writable()) stack_.at(index).DropPseudoLinkNames();
+  }
+  for (auto& [number, slot] : slots_) {
+    if (inodes_.LinkOf(inodes_.NumberOf(slot.real)) == nullptr) continue;
+    slot.links_left = stack_.at(*stack_.IndexOf(slot.real.branch)).tree().Links(slot.real.ino);
+    slot.counts_names = false;
   }
   inodes_.ForgetLinks();
   return {};

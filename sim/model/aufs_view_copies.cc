@@ -39,7 +39,8 @@ Result<void> AufsView::CopyHere(const std::string& path, std::size_t branch) {
   return {};
 }
 
-// §3.1, §4.2: downwards without times, and opaque where a whiteout was.
+// §3.1, §4.2: downwards without times, those of the directory above it either; and opaque where a
+// whiteout was.
 void AufsView::CopyDirectory(const std::string& path, const AufsFound& found, std::size_t branch) {
   const ModelBranch& source = stack_.at(found.top());
   ModelBranch& target = stack_.at(branch);
@@ -49,6 +50,7 @@ void AufsView::CopyDirectory(const std::string& path, const AufsFound& found, st
   if (!upwards) {
     copy.mtime_ns = kModelNow;
     copy.xattrs.clear();
+    target.tree().Find(ParentPath(path))->mtime_ns = kModelNow;
   }
   const AufsReal to{target.id(), target.tree().Add(path, copy)};
   if (upwards) inodes_.Copied(from, to);
@@ -91,6 +93,12 @@ void AufsView::AfterCopy(const AufsReal& source, const AufsReal& copy, Bond bond
     slot.real = copy;
     slot.on.insert(copy.branch);
   }
+}
+
+bool AufsView::IsLinkedByReading(const std::string& path) const {
+  if (!IsShown(path)) return false;
+  const std::size_t data = *stack_.IndexOf(RealOf(path).branch);
+  return stack_.at(data).is_writable() && !stack_.LookUp(path).is_on(data);
 }
 
 Result<void> AufsView::LinkToData(const std::string& path) {

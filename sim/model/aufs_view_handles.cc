@@ -38,7 +38,9 @@ const ModelInode& AufsView::InSlot(int number) const {
 std::uint32_t AufsView::LinksInSlot(int number) const {
   const Slot& slot = slots_.at(number);
   const std::vector<std::string> names = NamesOf(inodes_.NumberOf(slot.real));
-  const std::uint32_t links = names.empty() ? slot.links_left : LinksOf(slot.real);
+  const ModelTree& tree = stack_.at(*stack_.IndexOf(slot.real.branch)).tree();
+  const std::uint32_t left = slot.counts_names ? slot.links_left : tree.Links(slot.real.ino);
+  const std::uint32_t links = names.empty() ? left : LinksOf(slot.real);
   if (links != names.size()) Note(DeviationRule::kAufsLinkCount);
   return links;
 }
@@ -70,14 +72,17 @@ Result<void> AufsView::UseSlot(int number, ModelUse use) {
   return changed.ok() ? Result<void>() : changed.error();
 }
 
-// §4.8 speaks of the data of files.
+// §4.8 speaks of the data of files, and of a copy that leaves nothing behind: not what becomes of
+// the other names of a hard-linked file, which §4.6 keeps by a pseudo-link.
 bool AufsView::IsSlotSettled(int number) const {
   const Slot& slot = slots_.at(number);
   const std::string dir = ParentPath(slot.path);
   if (!slot.nameless) return IsPlaceSettled(slot.path);
   if (!slot.parent_gone && !IsPlaceSettled(dir)) return false;
   const ModelType type = InSlot(number).type;
-  const bool stays = stack_.at(*stack_.IndexOf(slot.real.branch)).is_writable();
+  const ModelBranch& branch = stack_.at(*stack_.IndexOf(slot.real.branch));
+  const bool stays = branch.is_writable();
+  if (!stays && branch.tree().Links(slot.real.ino) > 1) return false;
   return type == ModelType::kFile || (stays && type != ModelType::kDirectory);
 }
 

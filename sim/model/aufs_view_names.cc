@@ -68,12 +68,17 @@ Result<void> AufsView::Link(const std::string& from, const std::string& to) {
 // Before the name is taken out of the branches.
 void AufsView::ForgetName(const std::string& path) {
   const AufsReal real = RealOf(path);
+  const bool is_directory = Find(path)->is_directory();
   for (auto& [number, slot] : slots_) {
+    const bool same_file = inodes_.NumberOf(slot.real) == inodes_.NumberOf(real);
+    if (slot.nameless && same_file && slot.links_left > 0) --slot.links_left;
     if (!IsAtOrBelow(slot.path, path)) continue;
     if (slot.path != path) slot.parent_gone = true;
     if (slot.nameless) continue;
     slot.nameless = true;
     slot.links_left = LinksOf(slot.real) - 1;
+    slot.counts_names = !stack_.at(*stack_.IndexOf(slot.real.branch)).is_writable() ||
+                        inodes_.LinkOf(inodes_.NumberOf(slot.real)) != nullptr;
     if (!slot.is_directory) continue;
     for (const std::size_t index : stack_.LookUp(slot.path).parts) {
       slot.on.insert(stack_.at(index).id());
@@ -81,8 +86,26 @@ void AufsView::ForgetName(const std::string& path) {
     Unpin(std::exchange(slot.real, RealOf(slot.path)));
     Pin(slot.real);
   }
+  if (!is_directory && !stack_.at(*stack_.IndexOf(real.branch)).is_writable()) {
+    inodes_.TakeName(real);
+  }
   PseudoLink* link = inodes_.LinkOf(inodes_.NumberOf(real));
   if (link != nullptr && --link->links == 0) inodes_.DropLink(inodes_.NumberOf(real));
+}
+
+bool AufsView::IsBrokenBelow(const std::string& path, std::size_t branch) const {
+  const bool broken = stack_.IsBrokenBelow(path, branch);
+  if (broken) Note(DeviationRule::kAufsBrokenName);
+  return broken;
+}
+
+// §3.5: a few whiteouts are removed from a directory before it, more of them later.
+void AufsView::TakeOut(std::size_t index, const std::string& path) {
+  constexpr std::size_t kRemovedAtOnce = 3;  // the default of dirwh
+  ModelTree& tree = stack_.at(index).tree();
+  const std::size_t held = tree.NamesIn(path).size();
+  if (held > 0 && held <= kRemovedAtOnce) tree.Find(path)->mtime_ns = kModelNow;
+  tree.DropAll(path);
 }
 
 // §3.4, §3.5
@@ -92,11 +115,12 @@ Result<void> AufsView::Remove(const ModelCaller& caller, const std::string& path
   const std::optional<std::size_t> target = stack_.Target(path, top);
   if (!target.has_value()) return Errno::kRoFs;
   if (Result<void> may = MayChangeNames(caller, dir, *target); !may.ok()) return may;
+  if (*target == top && IsBrokenBelow(path, top)) return Errno::kIo;
   if (Result<void> copied = CopyTo(dir, *target); !copied.ok()) return copied;
   const bool covers = *target != top || stack_.Reappears(path, top);
   ForgetName(path);
   ModelBranch& branch = stack_.at(*target);
-  if (*target == top) branch.tree().DropAll(path);
+  if (*target == top) TakeOut(top, path);
   if (covers) branch.AddWhiteout(path);
   Touch(dir, *target);
   return {};
@@ -119,11 +143,17 @@ void AufsView::MoveSlots(const std::string& from, const std::string& to) {
   }
 }
 
+// Does something that must not be seen in a directory of this name lie below the branch?
+bool AufsView::IsCoveredBelow(const std::string& path, std::size_t index) const {
+  const AufsFound found = stack_.LookUp(path);
+  return stack_.Reappears(path, index) || (found.opaque.has_value() && *found.opaque >= index);
+}
+
 // After both names are ready on the branch.
 void AufsView::SwapOn(std::size_t index, const std::string& from, const std::string& to) {
   ModelBranch& branch = stack_.at(index);
-  const bool covers_from = stack_.Reappears(from, index);
-  const bool covers_to = stack_.Reappears(to, index);
+  const bool covers_from = IsCoveredBelow(from, index);
+  const bool covers_to = IsCoveredBelow(to, index);
   branch.tree().Swap(from, to);
   CoverBelow(index, from, covers_from);
   CoverBelow(index, to, covers_to);
@@ -139,10 +169,9 @@ void AufsView::MoveOn(std::size_t index, const std::string& from, const std::str
   const AufsFound source = stack_.LookUp(from);
   const AufsFound target = stack_.LookUp(to);
   const bool covers_from = was_copied || stack_.Reappears(from, index);
-  const bool covers_to = branch.HasWhiteout(to) || stack_.Reappears(to, index) ||
-                         (target.opaque.has_value() && *target.opaque >= index);
+  const bool covers_to = branch.HasWhiteout(to) || IsCoveredBelow(to, index);
   if (target.is_there()) ForgetName(to);
-  if (target.is_on(index)) branch.tree().DropAll(to);
+  if (target.is_on(index)) TakeOut(index, to);
   branch.tree().Move(from, to);
   MoveSlots(from, to);
   if (covers_from) branch.AddWhiteout(from);
@@ -184,6 +213,7 @@ Result<void> AufsView::Rename(const ModelCaller& caller, const std::string& from
     if (Result<void> may = MayChangeNames(caller, dir, *target); !may.ok()) return may;
   }
   const bool copies = stack_.TopOf(from) != *target;
+  if (!copies && !exchange && IsBrokenBelow(from, *target)) return Errno::kIo;
   for (const std::string& path : {ParentPath(to), from}) {
     if (Result<void> copied = CopyTo(path, *target); !copied.ok()) return copied;
   }

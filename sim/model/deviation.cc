@@ -82,9 +82,9 @@ constexpr std::array kTable = {
               "base entries of the root count",
               "`stat /d` has nlink=6 of 3 and 5", "§6.2, AUFS-137"},
     Deviation{DeviationRule::kAufsLinkCount, "aufs-link-count", "aufs",
-              "nlink of a file counts the names on its branch, also hidden ones and the one that "
-              "keeps a pseudo-link",
-              "`unlink /a`, then `stat /b` has nlink=2", "§6.2"},
+              "nlink of a file counts the names on its branch when it is read in, also hidden ones "
+              "and the one that keeps a pseudo-link",
+              "`unlink /a`, `umount`, `mount`, then `stat /b` has nlink=2", "§6.2, §3.4"},
     Deviation{DeviationRule::kAufsLostLinks, "aufs-lost-links", "aufs",
               "a hard link that a copy has broken holds until umount only, unless auplink makes it "
               "real",
@@ -103,6 +103,11 @@ constexpr std::array kTable = {
     Deviation{DeviationRule::kAufsOldFifo, "aufs-old-fifo", "aufs",
               "a fifo opened before it was copied stays the old one: its ends do not meet",
               "`open h0 /p rdonly`, `chmod /p 0600`, `open h1 /p wronly` = ENXIO", "§7, §10"},
+    Deviation{
+        DeviationRule::kAufsSpecialTimes, "aufs-special-times", "aufs",
+        "times set of a device, fifo or socket on a branch that cannot be written are dropped "
+        "without an error",
+        "`utimens /p 2000 2000` = OK, then `stat /p` has the old mtime", "§4.1"},
 };
 
 }  // namespace

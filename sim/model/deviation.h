@@ -40,6 +40,7 @@ enum class DeviationRule : std::uint8_t {
   kAufsOpaqueTime,
   kAufsCopiedHoles,
   kAufsOldFifo,
+  kAufsSpecialTimes,
 };
 
 struct Deviation {

@@ -82,6 +82,7 @@ Result<void> PosixModel::Utimens(const std::string& path, std::int64_t mtime_ns)
   Result<std::string> at = Existing(path, FinalLink::kKeep);
   if (!at.ok()) return at.error();
   if (!Owns(caller_, *view_->Find(*at))) return Errno::kPerm;
+  if (view_->DropsTimes(*at)) return {};
   Result<ModelInode*> changed = view_->Change(*at);
   if (!changed.ok()) return changed.error();
   (*changed)->mtime_ns = mtime_ns;

@@ -240,6 +240,7 @@ Result<std::size_t> PosixModel::WriteSlot(int slot, std::size_t offset, const st
   if (!IsOpen(slot)) return Errno::kBadF;
   if (view_->InSlot(slot).type == ModelType::kFifo) return Errno::kSPipe;
   if (!open_.at(slot).write) return Errno::kBadF;
+  if (data.empty()) return std::size_t{0};  // aufs.md §4.1: no data written
   Result<ModelInode*> inode = view_->ChangeInSlot(slot);
   if (!inode.ok()) return inode.error();
   const std::size_t at = open_.at(slot).append ? (*inode)->content.size() : offset;

@@ -23,6 +23,8 @@ bool ModelView::IsMoveSettled(const std::string&, const std::string&) const { re
 
 Result<void> ModelView::Use(const std::string&, ModelUse) { return {}; }
 
+bool ModelView::DropsTimes(const std::string&) const { return false; }
+
 Result<void> ModelView::UseSlot(int, ModelUse) { return {}; }
 
 }  // namespace lamina::sim

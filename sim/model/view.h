@@ -76,6 +76,8 @@ class ModelView {
   // The file, ready to be changed (a union copies it up). Errors of the dialect only.
   virtual Result<ModelInode*> Change(const std::string& path) = 0;
   virtual Result<void> Use(const std::string& path, ModelUse use);
+  // Are times that somebody sets dropped without an error?
+  virtual bool DropsTimes(const std::string& path) const;
   // A new name. Errors of the dialect only.
   virtual Result<void> Add(const std::string& path, const ModelInode& inode) = 0;
   virtual Result<void> Link(const std::string& from, const std::string& to) = 0;

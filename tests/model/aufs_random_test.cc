@@ -30,8 +30,6 @@ struct Course {
 
 using Look = std::function<void(Course& course)>;
 
-enum class Branches : std::uint8_t { kStay, kChange };
-
 std::string StoryOf(const std::vector<AufsView::Content>& branches) {
   std::string text;
   for (const AufsView::Content& branch : branches) {
@@ -69,7 +67,7 @@ void LookAfterEachStep(Branches branches, const Look& look) {
   std::mt19937 random(20261125);
   const Choose choose = [&](int count) { return static_cast<int>(random() % count); };
   for (int i = 0; i < kCases; ++i) {
-    const std::vector<AufsView::Content> contents = DrawBranches(choose);
+    const std::vector<AufsView::Content> contents = ContentsOf(DrawBranches(choose));
     PosixModel model(std::make_unique<AufsView>(contents));
     Course course{
         model, dynamic_cast<AufsView&>(model.view()), choose, contents, StoryOf(contents), "", {}};

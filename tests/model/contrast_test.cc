@@ -25,20 +25,34 @@ std::string Expand(std::string_view calls) {
   return text;
 }
 
+std::vector<ModelTree> TreesOf(const std::string& below) {
+  const std::string border = " / ";
+  std::vector<ModelTree> trees;
+  for (std::size_t from = 0; from < below.size();) {
+    const std::size_t end = std::min(below.find(border, from), below.size());
+    trees.push_back(TreeAfter(below.substr(from, end - from)));
+    from = end + border.size();
+  }
+  return trees;
+}
+
 class ContrastRow : public testing::TestWithParam<Contrast> {
  protected:
-  ModelTree below_ = TreeAfter(std::string(GetParam().below));
+  std::vector<ModelTree> below_ = TreesOf(std::string(GetParam().below));
   std::string calls_ = Expand(GetParam().calls);
 };
 
 TEST_P(ContrastRow, IsWhatOverlayfsSays) {
-  PosixModel model(std::make_unique<OverlayView>(TreeAfter(""), std::vector<ModelTree>{below_},
-                                                 KernelQuirks::kOn));
+  PosixModel model(std::make_unique<OverlayView>(TreeAfter(""), below_, KernelQuirks::kOn));
   EXPECT_EQ(CallRunner(model).Run(calls_), GetParam().overlay);
 }
 
 TEST_P(ContrastRow, IsWhatAufsSays) {
-  AufsScene scene({Rw(""), {ModelBranchMode::kReadOnlyWhiteout, below_}});
+  std::vector<AufsView::Content> branches = {Rw("")};
+  for (const ModelTree& tree : below_) {
+    branches.push_back({ModelBranchMode::kReadOnlyWhiteout, tree});
+  }
+  AufsScene scene(branches);
   EXPECT_EQ(scene.Run(calls_), GetParam().aufs);
 }
 

@@ -76,7 +76,7 @@ std::unique_ptr<ModelView> DrawOverlay(const Choose& choose) {
 }
 
 std::unique_ptr<ModelView> DrawAufs(const Choose& choose) {
-  return std::make_unique<AufsView>(DrawBranches(choose));
+  return std::make_unique<AufsView>(ContentsOf(DrawBranches(choose)));
 }
 
 using DrawView = std::unique_ptr<ModelView> (*)(const Choose& choose);

@@ -41,20 +41,6 @@ constexpr std::array kWeights = {
 
 constexpr int kSlots = 4;
 
-template <typename T, std::size_t N>
-const T& OneOf(const std::array<T, N>& values, const Choose& choose) {
-  return values.at(static_cast<std::size_t>(choose(static_cast<int>(N))));
-}
-
-const std::string& OneOf(const std::vector<std::string>& values, const Choose& choose) {
-  return values.at(static_cast<std::size_t>(choose(static_cast<int>(values.size()))));
-}
-
-std::string DrawName(const Choose& choose) {
-  static const std::array<std::string, 4> kNames = {"a", "b", "c", "d"};
-  return OneOf(kNames, choose);
-}
-
 std::uint16_t DrawMode(const Choose& choose) {
   static const std::array<std::uint16_t, 11> kModes = {0644, 0755, 0600,  0777,  0700, 0000,
                                                        0666, 0555, 04755, 02775, 01777};
@@ -87,93 +73,6 @@ std::string DrawTarget(const Choose& choose) {
   static const std::array<std::string, 8> kTargets = {"a",  "/b",   "../c", "nowhere",
                                                       "b/", "/a/b", ".",    "/d/../a"};
   return OneOf(kTargets, choose);
-}
-
-// What a view shows, by what one wants to do with it.
-struct Shown {
-  std::vector<std::string> all;          // without "/", unless there is nothing else
-  std::vector<std::string> directories;  // with "/"
-  std::vector<std::string> files;
-  std::vector<std::string> symlinks;
-  std::vector<std::string> others;  // everything but directories
-};
-
-Shown ShownBy(const ModelView& view) {
-  Shown shown;
-  std::vector<std::string> pending = {"/"};
-  while (!pending.empty()) {
-    const std::string path = pending.back();
-    pending.pop_back();
-    const ModelInode* inode = view.Find(path);
-    if (inode == nullptr) continue;
-    if (path != "/") shown.all.push_back(path);
-    if (inode->type == ModelType::kFile) shown.files.push_back(path);
-    if (inode->type == ModelType::kSymlink) shown.symlinks.push_back(path);
-    if (!inode->is_directory()) {
-      shown.others.push_back(path);
-      continue;
-    }
-    shown.directories.push_back(path);
-    for (const ListedName& entry : view.List(path)) pending.push_back(JoinPath(path, entry.name));
-  }
-  if (shown.all.empty()) shown.all.push_back("/");
-  return shown;
-}
-
-std::string DrawFreePath(const Shown& shown, const Choose& choose) {
-  std::string path = JoinPath(OneOf(shown.directories, choose), DrawName(choose));
-  const bool too_deep = std::count(path.begin(), path.end(), '/') > 3;
-  return too_deep ? "/" + DrawName(choose) : path;
-}
-
-// Paths with more than plain components.
-std::string DrawOddPath(const Shown& shown, const Choose& choose) {
-  const std::string path = OneOf(shown.all, choose);
-  switch (choose(12)) {
-    case 0:
-    case 1:
-    case 2:
-      return path + "/";
-    case 3:
-      return path + "/.";
-    case 4:
-      return path + "/..";
-    case 5:
-      return "/" + DrawName(choose) + "/../" + DrawName(choose);
-    case 6:
-      return "/";
-    case 7:
-      return JoinPath(OneOf(shown.directories, choose), std::string(256, 'n'));
-    case 8:
-      return JoinPath(OneOf(shown.directories, choose), "new/");
-    case 9:
-      return "";
-    case 10:
-      return "//" + DrawName(choose) + "//" + DrawName(choose);
-    default:
-      return path + "/" + DrawName(choose) + "/" + DrawName(choose);
-  }
-}
-
-std::string DrawPath(const Shown& shown, const Choose& choose) {
-  const int choice = choose(20);
-  if (choice < 15) return OneOf(shown.all, choose);
-  if (choice < 18) return DrawFreePath(shown, choose);
-  return DrawOddPath(shown, choose);
-}
-
-std::string DrawNewPath(const Shown& shown, const Choose& choose) {
-  if (choose(10) == 1) return DrawPath(shown, choose);
-  std::string path = DrawFreePath(shown, choose);
-  const bool taken = std::find(shown.all.begin(), shown.all.end(), path) != shown.all.end();
-  return taken ? DrawFreePath(shown, choose) : path;
-}
-
-// One of `wanted` most of the time.
-std::string DrawPathLike(const std::vector<std::string>& wanted, const Shown& shown,
-                         const Choose& choose) {
-  if (wanted.empty() || choose(10) > 6) return DrawPath(shown, choose);
-  return OneOf(wanted, choose);
 }
 
 bool MakesAName(OperationKind kind) {
@@ -338,7 +237,8 @@ void DrawValues(ModelOperation& o, const Shown& shown, const Choose& choose) {
       o.other = DrawKey(choose);
       o.data = choose(2) == 0 ? "1" : "two";
       if (o.other == kFileCapability && choose(5) != 1) {
-        o.data = std::string("\1\0\0\2", 4) + std::string(16, '\0');
+        o.data = std::string("\1\0\0\2", 4);
+        o.data.resize(20);
       }
       o.xattr = static_cast<ModelXattrMode>(choose(3));
       return;
@@ -401,7 +301,8 @@ ModelOperation DrawContent(const Shown& shown, const Choose& choose, Marks marks
   if (marks == Marks::kAufs) {
     const std::string hidden = DrawFreePath(shown, choose);
     const std::string dir = ParentPath(hidden);
-    o.kind = OperationKind::kCreate;
+    const bool broken = choice < 18 && choose(8) == 1;
+    o.kind = broken ? OperationKind::kMkdir : OperationKind::kCreate;
     o.mode = 0444;
     o.path = choice < 18 ? WhiteoutOf(hidden) : JoinPath(dir, ".wh..wh..opq");
     if (choice >= 18 && dir == "/") o.kind = OperationKind::kStat;  // has no effect there
@@ -420,12 +321,14 @@ ModelOperation DrawContent(const Shown& shown, const Choose& choose, Marks marks
   return o;
 }
 
-// A whiteout of AUFS beside its victim: what is seen then depends on the order of the branch.
+// A whiteout of AUFS beside its victim: what is seen then depends on the order of the branch. Or
+// one that is a directory with something in it: it cannot be cleaned away.
 bool HidesItsOwn(const PosixModel& layer) {
   const ModelTree& tree = dynamic_cast<const PlainView&>(layer.view()).tree();
   const std::vector<std::string> paths = tree.Paths();
-  return std::any_of(paths.begin(), paths.end(),
-                     [&](const std::string& path) { return tree.InoOf(WhiteoutOf(path)) != 0; });
+  return std::any_of(paths.begin(), paths.end(), [&](const std::string& path) {
+    return tree.InoOf(WhiteoutOf(path)) != 0 || IsReservedName(LastName(ParentPath(path)));
+  });
 }
 
 }  // namespace

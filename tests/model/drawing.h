@@ -8,16 +8,14 @@
 #define LAMINA_TESTS_MODEL_DRAWING_H_
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "sim/model/operation.h"
 #include "sim/model/posix.h"
 #include "sim/model/tree.h"
+#include "tests/model/drawn_paths.h"
 
 namespace lamina::sim {
-
-using Choose = std::function<int(int count)>;  // one of 0 … count - 1
 
 enum class Marks : std::uint8_t { kNone, kOverlay, kAufs };  // whiteouts and opaque marks
 

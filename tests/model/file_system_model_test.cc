@@ -1,21 +1,15 @@
 // Random sequences of calls on a file system and on the model; after every call result, visible
 // tree, identities, layers and work directory must agree. Two suites in one file because rapidcheck
 // is slow to compile.
-//
-//   LAMINA_MODEL_OPS=200000      how many calls, roughly (default 20000 a suite)
-//   RC_PARAMS="seed=1"           the seed of the second half; a failure prints the one to use
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/state.h>
 
-#include <cstdlib>
-#include <iostream>
-#include <sstream>
-
 #include "lamina/fs/forwarding.h"
 #include "sim/model/plain_view.h"
 #include "tests/model/drawing.h"
+#include "tests/model/random_cases.h"
 #include "tests/model/subject.h"
 
 namespace lamina::sim {
@@ -23,14 +17,6 @@ namespace lamina::sim {
 std::ostream& operator<<(std::ostream& os, const DrawnCase& drawn) { return os << drawn.Show(); }
 
 namespace {
-
-constexpr int kCallsByDefault = 20'000;
-constexpr int kLongestSequence = 200;  // the average is a quarter of it
-constexpr std::uint64_t kFixedSeed = 20261124;
-
-int ChooseByRapidcheck(int count) {
-  return *rc::gen::resize(rc::kNominalSize, rc::gen::inRange(0, count));
-}
 
 struct State {
   PosixModel model;
@@ -62,7 +48,7 @@ class Operation : public rc::state::Command<State, Bench> {
     const ModelOutcome want = ApplyOperation(state.model, operation_);
     bench.tally->CountDeviations(state.model.view().TakeDeviations());
     const ModelOutcome got = bench.subject->Execute(operation_);
-    bench.tally->Count(operation_, want);
+    bench.tally->Count(OperationWord(operation_.kind), want);
     const std::string difference = bench.subject->Compare(state.model, operation_, want, got);
     if (!difference.empty()) {
       RC_FAIL(operation_.Show() + "\n" + difference + "\n\nthe whole scenario:\n" +
@@ -130,63 +116,17 @@ void RunCase(Kind kind, const Decorate& decorate, Tally& tally) {
                    rc::state::gen::execOneOfWithArgs<Operation>());
 }
 
-int CallsWanted() {
-  const char* text = std::getenv("LAMINA_MODEL_OPS");
-  return text == nullptr ? kCallsByDefault : std::atoi(text);
-}
-
-rc::detail::TestResult Check(Kind kind, const Decorate& decorate, Tally& tally,
-                             const rc::detail::TestParams& params) {
-  const testing::TestInfo* test = testing::UnitTest::GetInstance()->current_test_info();
-  rc::detail::TestMetadata metadata;
-  metadata.id = std::string(test->test_suite_name()) + "/" + test->name();
-  metadata.description = test->name();
-  return rc::detail::checkTestable([&] { RunCase(kind, decorate, tally); }, metadata, params);
-}
-
-// Runs half of the calls with a seed that never changes and half with a fresh one.
-void ExpectAgreement(Kind kind, Tally& tally) {
-  rc::detail::TestParams params = rc::detail::configuration().testParams;
-  params.maxSize = kLongestSequence;
-  params.maxSuccess = CallsWanted() / (kLongestSequence / 4) / 2;
-  for (const std::uint64_t seed : {kFixedSeed, params.seed}) {
-    params.seed = seed;
-    std::cout << "seed " << seed << "\n";
-    const rc::detail::TestResult result = Check(kind, nullptr, tally, params);
-    if (result.is<rc::detail::SuccessResult>()) continue;
-    std::ostringstream text;
-    rc::detail::printResultMessage(result, text);
-    FAIL() << text.str() << "\nreplay: RC_PARAMS=\"seed=" << seed << "\"";
-  }
-  std::cout << tally.Show();
-}
-
-// Every kind of call must have succeeded and, where it can fail, failed often enough.
-void ExpectGoodMixture(const Tally& tally) {
-  EXPECT_GE(tally.operations(), CallsWanted() * 9 / 10);
-  EXPECT_GE(tally.failures() * 10, tally.operations() * 3);
-  EXPECT_LE(tally.failures() * 10, tally.operations() * 6);
-  const int few = CallsWanted() / 2000;
-  for (int i = 0; i < kOperationKinds; ++i) {
-    const auto kind = static_cast<OperationKind>(i);
-    EXPECT_GE(tally.successes_of(kind), few) << OperationWord(kind);
-    const bool cannot_fail = kind >= OperationKind::kAs;
-    if (cannot_fail) continue;
-    EXPECT_GE(tally.failures_of(kind), few) << OperationWord(kind);
-  }
-}
-
 TEST(MemFsModel, AgreesWithTheModel) {
   Tally tally;
-  ExpectAgreement(Kind::kMemFs, tally);
-  if (HasFailure()) return;
+  const std::string failure = RunRandomCases([&] { RunCase(Kind::kMemFs, nullptr, tally); });
+  ASSERT_TRUE(failure.empty()) << failure;
   ExpectGoodMixture(tally);
 }
 
 TEST(OverlayModel, AgreesWithTheModel) {
   Tally tally;
-  ExpectAgreement(Kind::kOverlay, tally);
-  if (HasFailure()) return;
+  const std::string failure = RunRandomCases([&] { RunCase(Kind::kOverlay, nullptr, tally); });
+  ASSERT_TRUE(failure.empty()) << failure;
   ExpectGoodMixture(tally);
   for (const Deviation& row : Deviations()) {
     if (row.dialect != "overlay") continue;
@@ -225,36 +165,27 @@ std::unique_ptr<FileSystem> Plant(FileSystem& fs) {
   return std::make_unique<Faulty>(fs);
 }
 
-// The message of the failure, "" when the fault was not found.
-std::string FindFault(Kind kind, const Decorate& decorate) {
-  rc::detail::TestParams params;
-  params.seed = kFixedSeed;
-  params.maxSize = kLongestSequence;
-  params.maxSuccess = 400;  // a directory over a full one is rare on the overlay
-  params.disableShrinking = true;
+std::string FindFaultIn(Kind kind, const Decorate& decorate) {
   Tally tally;
-  const rc::detail::TestResult result = Check(kind, decorate, tally, params);
-  if (!result.is<rc::detail::FailureResult>()) return "";
-  std::ostringstream text;
-  rc::detail::printResultMessage(result, text);
-  return text.str();
+  // A directory over a full one is rare on the overlay.
+  return FindFault(400, [&] { RunCase(kind, decorate, tally); });
 }
 
 TEST(MemFsModel, FindsANameThatStays) {
-  EXPECT_THAT(FindFault(Kind::kMemFs, &Plant<ForgetfulFs>), testing::HasSubstr("/b"));
+  EXPECT_THAT(FindFaultIn(Kind::kMemFs, &Plant<ForgetfulFs>), testing::HasSubstr("/b"));
 }
 
 TEST(MemFsModel, FindsAWrongErrno) {
-  EXPECT_THAT(FindFault(Kind::kMemFs, &Plant<ConfusedFs>),
+  EXPECT_THAT(FindFaultIn(Kind::kMemFs, &Plant<ConfusedFs>),
               testing::HasSubstr("want ENOTEMPTY\ngot  EEXIST"));
 }
 
 TEST(OverlayModel, FindsAForgottenWhiteout) {
-  EXPECT_THAT(FindFault(Kind::kOverlay, &Plant<ForgetfulFs>), testing::HasSubstr("/b"));
+  EXPECT_THAT(FindFaultIn(Kind::kOverlay, &Plant<ForgetfulFs>), testing::HasSubstr("/b"));
 }
 
 TEST(OverlayModel, FindsAWrongErrno) {
-  EXPECT_THAT(FindFault(Kind::kOverlay, &Plant<ConfusedFs>),
+  EXPECT_THAT(FindFaultIn(Kind::kOverlay, &Plant<ConfusedFs>),
               testing::HasSubstr("want ENOTEMPTY\ngot  EEXIST"));
 }
 

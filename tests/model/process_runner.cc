@@ -294,14 +294,16 @@ Result<std::string> ProcessRunner::ContentOf(const std::string& path) {
   return outcome.value;
 }
 
-ModelEntry ProcessRunner::EntryOf(const std::string& path, const Stat& stat,
+ModelEntry ProcessRunner::EntryOf(const std::string& path, const Stat& stat, bool reads,
                                   std::vector<std::string>& problems) {
   ModelEntry entry;
   entry.path = path;
   entry.inode = InodeSeen(stat);
   entry.links = stat.nlink;
   entry.identity = identities_.NumberOf(stat);
-  if (stat.type == FileType::kRegular) {
+  if (stat.type == FileType::kRegular && !reads) {
+    entry.inode.content = Unread(stat.size_bytes);
+  } else if (stat.type == FileType::kRegular) {
     Result<std::string> content = ContentOf(path);
     if (!content.ok()) problems.push_back(path + ": cannot be read");
     if (content.ok()) entry.inode.content = *content;
@@ -346,7 +348,8 @@ std::vector<ProcessEntry> ProcessRunner::NamesIn(const std::string& path,
   return *listed;
 }
 
-std::vector<ModelEntry> ProcessRunner::Dump(std::vector<std::string>& problems) {
+std::vector<ModelEntry> ProcessRunner::Dump(std::vector<std::string>& problems,
+                                            const std::function<bool(const std::string&)>& unread) {
   const Credentials caller = process_.credentials();
   process_.set_credentials(RootCredentials());
   std::vector<ModelEntry> dump;
@@ -365,7 +368,8 @@ std::vector<ModelEntry> ProcessRunner::Dump(std::vector<std::string>& problems) 
     if (listed_type.has_value() && *listed_type != stat->type) {
       problems.push_back(path + ": listed as another type");
     }
-    dump.push_back(EntryOf(path, *stat, problems));
+    const bool reads = !unread || !unread(path);
+    dump.push_back(EntryOf(path, *stat, reads, problems));
     if (stat->type != FileType::kDirectory) continue;
     for (const ProcessEntry& entry : NamesIn(path, problems)) {
       pending.emplace_back(JoinPath(path, entry.name), entry.type);

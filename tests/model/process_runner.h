@@ -6,6 +6,7 @@
 #define LAMINA_TESTS_MODEL_PROCESS_RUNNER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -42,8 +43,11 @@ class ProcessRunner {
   ModelOutcome Execute(const ModelOperation& operation);
   void CloseAll();
   // The whole tree as root sees it. `problems` gets what can be said without a model: a name listed
-  // twice, a name found but not listed, another type listed than found.
-  std::vector<ModelEntry> Dump(std::vector<std::string>& problems);
+  // twice, a name found but not listed, another type listed than found. Files that are `unread` are
+  // not opened: their content is Unread.
+  std::vector<ModelEntry> Dump(std::vector<std::string>& problems,
+                               const std::function<bool(const std::string&)>& unread = {});
+  static std::string Unread(std::size_t size_bytes) { return std::string(size_bytes, '?'); }
 
  private:
   ModelOutcome ExecuteOnNames(const ModelOperation& operation);
@@ -55,7 +59,8 @@ class ProcessRunner {
   ModelOutcome Open(const ModelOperation& operation);
   ModelOutcome FromStat(const Result<Stat>& stat, const std::string& path);
   Result<std::string> ContentOf(const std::string& path);
-  ModelEntry EntryOf(const std::string& path, const Stat& stat, std::vector<std::string>& problems);
+  ModelEntry EntryOf(const std::string& path, const Stat& stat, bool reads,
+                     std::vector<std::string>& problems);
   std::vector<ProcessEntry> NamesIn(const std::string& path, std::vector<std::string>& problems);
 
   Process process_;

@@ -1,6 +1,6 @@
 #include "tests/model/subject.h"
 
-#include <iostream>
+#include <set>
 #include <utility>
 
 #include "lamina/base/check.h"
@@ -9,32 +9,6 @@
 
 namespace lamina::sim {
 namespace {
-
-std::string LinesOf(const std::vector<ModelOperation>& calls) {
-  std::string text;
-  for (const ModelOperation& call : calls) text += call.Show() + "\n";
-  return text;
-}
-
-// A directory of the file system's root.
-NodeId MakeDirectory(FileSystem& fs, const std::string& name) {
-  const Credentials root = RootCredentials();
-  const OpContext op{root, InstantFromSeconds(1000), Probe()};
-  NewNode node;
-  node.type = FileType::kDirectory;
-  node.mode = 0755;
-  Result<NodeId> made = fs.Create(op, Place{fs.root(), name}, node);
-  LAMINA_CHECK(made.ok());
-  return *made;
-}
-
-void SetUp(ProcessRunner& runner, const std::vector<ModelOperation>& calls) {
-  for (const ModelOperation& call : calls) {
-    const ModelOutcome outcome = runner.Execute(call);
-    if (!outcome.ok()) std::cerr << "set-up: " << call.Show() << " = " << outcome.Show() << "\n";
-    LAMINA_CHECK(outcome.ok());
-  }
-}
 
 bool OnlyLooks(OperationKind kind) {
   switch (kind) {
@@ -71,7 +45,20 @@ void ReduceUpper(std::vector<ModelEntry>& dump) {
   }
 }
 
+// "f 0644 0:0 size=1 nlink=2 mtime=now" without the count.
+std::string WithoutLinks(std::string text) {
+  const std::size_t at = text.find(" nlink=");
+  if (at != std::string::npos) text.erase(at, text.find(' ', at + 1) - at);
+  return text;
+}
+
 }  // namespace
+
+std::string LinesOf(const std::vector<ModelOperation>& calls) {
+  std::string text;
+  for (const ModelOperation& call : calls) text += call.Show() + "\n";
+  return text;
+}
 
 std::string DrawnCase::Show() const {
   std::string text;
@@ -90,52 +77,8 @@ std::string DrawnCase::Show() const {
   return text + "mount\n";
 }
 
-void Tally::Count(const ModelOperation& operation, const ModelOutcome& outcome) {
-  ++operations_;
-  if (!outcome.ok()) ++failures_;
-  ++counts_[operation.kind][outcome.ok() ? "OK" : outcome.Show()];
-}
-
-void Tally::CountDeviations(const std::set<DeviationRule>& rules) {
-  for (const DeviationRule rule : rules) ++deviations_[rule];
-}
-
-int Tally::successes_of(OperationKind kind) const {
-  const auto row = counts_.find(kind);
-  if (row == counts_.end()) return 0;
-  const auto ok = row->second.find("OK");
-  return ok == row->second.end() ? 0 : ok->second;
-}
-
-int Tally::failures_of(OperationKind kind) const {
-  const auto row = counts_.find(kind);
-  if (row == counts_.end()) return 0;
-  int total = 0;
-  for (const auto& [name, count] : row->second) total += name == "OK" ? 0 : count;
-  return total;
-}
-
-int Tally::uses_of(DeviationRule rule) const {
-  const auto found = deviations_.find(rule);
-  return found == deviations_.end() ? 0 : found->second;
-}
-
-std::string Tally::Show() const {
-  std::string text =
-      std::to_string(operations_) + " calls, " + std::to_string(failures_) + " of them fail\n";
-  for (const auto& [kind, outcomes] : counts_) {
-    text += "  " + std::string(OperationWord(kind)) + ":";
-    for (const auto& [name, count] : outcomes) text += " " + name + " " + std::to_string(count);
-    text += "\n";
-  }
-  for (const auto& [rule, count] : deviations_) {
-    text += "  rule " + std::string(DeviationOf(rule).id) + ": " + std::to_string(count) + "\n";
-  }
-  return text;
-}
-
-Subject::Subject(const DrawnCase& drawn, const Decorate& decorate)
-    : drawn_(drawn), decorate_(decorate), scenario_("scenario 1\n" + drawn.Show()) {
+Subject::Subject(const std::string& set_up, const Decorate& decorate)
+    : decorate_(decorate), scenario_(set_up) {
   caller_.kind = OperationKind::kAs;
 }
 
@@ -160,7 +103,7 @@ void Subject::Shut() {
 }
 
 ModelOutcome Subject::Execute(const ModelOperation& operation) {
-  scenario_ += operation.Show() + "\n";
+  Tell(operation.kind == OperationKind::kRemount ? RemountLine() : operation.Show());
   if (operation.kind == OperationKind::kAs) {
     caller_.uid = operation.uid;
     caller_.gid = operation.gid;
@@ -171,6 +114,21 @@ ModelOutcome Subject::Execute(const ModelOperation& operation) {
   return {};
 }
 
+std::string Subject::RemountLine() const { return "umount\nmount"; }
+
+void Subject::ForgetNumbers() {
+  known_.clear();
+  model_of_.clear();
+}
+
+void Subject::ForgetGone(const PosixModel& model, const std::vector<ModelEntry>& tree) {
+  std::set<std::uint64_t> there;
+  for (const ModelEntry& entry : tree) there.insert(entry.identity);
+  for (const int slot : model.OpenSlots()) there.insert(model.view().IdentityInSlot(slot));
+  std::erase_if(known_, [&](const auto& item) { return !there.contains(item.first); });
+  std::erase_if(model_of_, [&](const auto& item) { return !there.contains(item.second); });
+}
+
 std::string Subject::CheckIdentity(const std::string& where, std::uint64_t want,
                                    std::uint64_t got) {
   const std::uint64_t known = known_.emplace(want, got).first->second;
@@ -179,14 +137,33 @@ std::string Subject::CheckIdentity(const std::string& where, std::uint64_t want,
   return where + ": (st_dev, st_ino) has changed or is that of another file";
 }
 
-std::string Subject::Compare(const PosixModel& model, const ModelOperation& operation,
-                             const ModelOutcome& want, const ModelOutcome& got) {
-  if (want.Show() != got.Show()) return "want " + want.Show() + "\ngot  " + got.Show();
+void Subject::Relax(const Leniency& leniency, std::vector<ModelEntry>& tree) {
+  std::uint64_t next = 0;
+  for (ModelEntry& entry : tree) {
+    if (leniency.links) entry.links = 0;
+    if (leniency.numbers) entry.identity = ++next;
+  }
+}
+
+std::string Subject::CompareSeen(const PosixModel& model, const ModelOutcome& want,
+                                 const ModelOutcome& got) {
+  const Leniency leniency = LeniencyFor(model);
+  const std::string want_text = leniency.links ? WithoutLinks(want.Show()) : want.Show();
+  const std::string got_text = leniency.links ? WithoutLinks(got.Show()) : got.Show();
+  if (want_text != got_text) return "want " + want_text + "\ngot  " + got_text;
   std::vector<std::string> problems;
-  const std::vector<ModelEntry> want_tree = DumpView(model.view());
-  const std::vector<ModelEntry> got_tree = runner_->Dump(problems);
+  std::vector<ModelEntry> want_tree = DumpView(model.view());
+  std::vector<ModelEntry> got_tree = runner_->Dump(problems, leniency.unread);
+  for (ModelEntry& entry : want_tree) {
+    if (leniency.unread && entry.inode.type == ModelType::kFile && leniency.unread(entry.path)) {
+      entry.inode.content = ProcessRunner::Unread(entry.inode.content.size());
+    }
+  }
+  for (std::vector<ModelEntry>* tree : {&want_tree, &got_tree}) Relax(leniency, *tree);
   if (std::string text = CompareDumps(want_tree, got_tree); !text.empty()) return text;
   if (!problems.empty()) return problems.front();
+  if (leniency.numbers) return "";
+  if (RecyclesNumbers()) ForgetGone(model, want_tree);
   if (want.identity != 0) {
     std::string text = CheckIdentity("stat", want.identity, got.identity);
     if (!text.empty()) return text;
@@ -197,59 +174,46 @@ std::string Subject::Compare(const PosixModel& model, const ModelOperation& oper
         CheckIdentity(want_tree[i].path, want_tree[i].identity, got_tree[i].identity);
     if (!text.empty()) return text;
   }
-  return OnlyLooks(operation.kind) ? "" : CompareInside(model);
+  return "";
+}
+
+std::string Subject::Compare(const PosixModel& model, const ModelOperation& operation,
+                             const ModelOutcome& want, const ModelOutcome& got) {
+  std::string text = CompareSeen(model, want, got);
+  if (!text.empty() || OnlyLooks(operation.kind)) return text;
+  return CompareInside(model);
 }
 
 MemFsSubject::MemFsSubject(const DrawnCase& drawn, const Decorate& decorate)
-    : Subject(drawn, decorate) {
-  root_ = MakeDirectory(fs_, "tree");
-  IdentityNumbers identities;
-  ProcessRunner set_up(fs_, root_, set_up_clock_, Duration{0}, identities);
-  SetUp(set_up, drawn.upper);
-  Open(fs_, root_);
+    : Subject("scenario 1\n" + drawn.Show(), decorate),
+      tree_(builder_.Build(fs_, "tree", drawn.upper)) {
+  Open(fs_, tree_.root);
 }
 
 void MemFsSubject::Remount() {
   Shut();
   fs_.Restore(fs_.Capture());
-  Open(fs_, root_);
+  Open(fs_, tree_.root);
 }
 
 OverlaySubject::OverlaySubject(const DrawnCase& drawn, const Decorate& decorate)
-    : Subject(drawn, decorate) {
+    : Subject("scenario 1\n" + drawn.Show(), decorate), drawn_(drawn) {
   for (std::size_t i = 0; i < drawn.lowers.size(); ++i) {
     if (!drawn.one_fs) lower_fs_.push_back(std::make_unique<MemFs>());
     MemFs& fs = drawn.one_fs ? home_ : *lower_fs_.back();
-    lowers_.push_back(Build(fs, "lower" + std::to_string(i + 1), drawn.lowers[i]));
+    lowers_.push_back(builder_.Build(fs, "lower" + std::to_string(i + 1), drawn.lowers[i]));
     if (!drawn.one_fs) fs.Freeze();
   }
-  upper_ = Build(home_, "upper", drawn.upper);
-  work_ = Build(home_, "work", {});
+  upper_ = builder_.Build(home_, "upper", drawn.upper);
+  work_ = builder_.Build(home_, "work", {});
   Mount();
-}
-
-OverlaySubject::Layer OverlaySubject::Build(FileSystem& fs, const std::string& name,
-                                            const std::vector<ModelOperation>& calls) {
-  Layer layer;
-  layer.fs = &fs;
-  layer.root = MakeDirectory(fs, name);
-  layer.raw =
-      std::make_unique<ProcessRunner>(fs, layer.root, set_up_clock_, Duration{0}, raw_identities_);
-  SetUp(*layer.raw, calls);
-  std::vector<std::string> problems;
-  layer.before = layer.raw->Dump(problems);
-  return layer;
-}
-
-DirectoryRef OverlaySubject::RefTo(const Layer& layer) const {
-  return DirectoryRef{layer.fs, layer.root, {layer.fs->root()}, ""};
 }
 
 void OverlaySubject::Mount() {
   OverlayMount mount;
-  for (const Layer& layer : lowers_) mount.lowers.push_back(RefTo(layer));
-  mount.upper = RefTo(upper_);
-  mount.work = RefTo(work_);
+  for (const RawLayer& layer : lowers_) mount.lowers.push_back(layer.Ref());
+  mount.upper = upper_.Ref();
+  mount.work = work_.Ref();
   mount.options.kernel_quirks = drawn_.kernel_quirks;
   const Credentials root = RootCredentials();
   const OpContext op{root, kSimulationStart, Probe()};
@@ -263,23 +227,20 @@ void OverlaySubject::Remount() {
   Shut();
   union_.reset();
   // Layers on several file systems: directories have numbers of this mount only (xino=off).
-  if (!drawn_.one_fs) known_.clear();
-  if (!drawn_.one_fs) model_of_.clear();
+  if (!drawn_.one_fs) ForgetNumbers();
   Mount();
 }
 
 std::string OverlaySubject::CompareLowers() {
   for (std::size_t i = 0; i < lowers_.size(); ++i) {
-    std::vector<std::string> problems;
-    const std::string text = CompareDumps(lowers_[i].before, lowers_[i].raw->Dump(problems));
+    const std::string text = CompareDumps(lowers_[i].before, lowers_[i].Dump());
     if (!text.empty()) return "lower" + std::to_string(i + 1) + " has changed\n" + text;
   }
   return "";
 }
 
 std::string OverlaySubject::CompareUpper(const ModelTree& upper) {
-  std::vector<std::string> problems;
-  std::vector<ModelEntry> got = upper_.raw->Dump(problems);
+  std::vector<ModelEntry> got = upper_.Dump();
   std::vector<ModelEntry> want = DumpView(PlainView(upper));
   ReduceUpper(got);
   ReduceUpper(want);
@@ -288,8 +249,7 @@ std::string OverlaySubject::CompareUpper(const ModelTree& upper) {
 }
 
 std::string OverlaySubject::CompareWork() {
-  std::vector<std::string> problems;
-  for (const ModelEntry& entry : work_.raw->Dump(problems)) {
+  for (const ModelEntry& entry : work_.Dump()) {
     if (entry.path != "/" && entry.path != "/work") return "left over in workdir: " + entry.path;
   }
   return "";

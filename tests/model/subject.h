@@ -1,6 +1,6 @@
-// Subject: the file system under test in a model test: a MemFs, or an overlay on MemFs layers, with
-// a process on it. It carries out calls, and compares everything that can be seen of it with a
-// model after each of them.
+// Subject: the file system under test in a model test, with a process on it. It carries out calls,
+// and compares everything that can be seen of it with a model after each of them. Here: a MemFs,
+// and an overlay on MemFs layers; aufs_subject.h has the other union.
 //
 // Threads: thread-compatible.
 #ifndef LAMINA_TESTS_MODEL_SUBJECT_H_
@@ -10,7 +10,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +18,7 @@
 #include "lamina/union/overlay.h"
 #include "sim/model/overlay_view.h"
 #include "tests/model/process_runner.h"
+#include "tests/model/raw_layer.h"
 
 namespace lamina::sim {
 
@@ -34,27 +34,11 @@ struct DrawnCase {
   std::string Show() const;
 };
 
+// One call a line.
+std::string LinesOf(const std::vector<ModelOperation>& calls);
+
 // Puts a decorator on the file system the process sees: how a fault is planted.
 using Decorate = std::function<std::unique_ptr<FileSystem>(FileSystem&)>;
-
-// How often what came out of which call.
-class Tally {
- public:
-  void Count(const ModelOperation& operation, const ModelOutcome& outcome);
-  void CountDeviations(const std::set<DeviationRule>& rules);
-  int operations() const { return operations_; }
-  int failures() const { return failures_; }
-  int successes_of(OperationKind kind) const;
-  int failures_of(OperationKind kind) const;
-  int uses_of(DeviationRule rule) const;
-  std::string Show() const;  // a table, one line a kind
-
- private:
-  std::map<OperationKind, std::map<std::string, int>> counts_;
-  std::map<DeviationRule, int> deviations_;
-  int operations_ = 0;
-  int failures_ = 0;
-};
 
 class Subject {
  public:
@@ -68,24 +52,40 @@ class Subject {
   const std::string& scenario() const { return scenario_; }
 
  protected:
-  explicit Subject(const DrawnCase& drawn, const Decorate& decorate);
+  // What is left out of a comparison.
+  struct Leniency {
+    bool links = false;                                   // link counts
+    bool numbers = false;                                 // (st_dev, st_ino)
+    std::function<bool(const std::string&)> unread = {};  // the content of these files
+  };
+
+  explicit Subject(const std::string& set_up, const Decorate& decorate);
   void Open(FileSystem& fs, NodeId root);  // a new process
   void Shut();
+  void Tell(const std::string& line) { scenario_ += line + "\n"; }
   // Closed and opened again, with the same content.
   virtual void Remount() = 0;
+  // How the scenario says that.
+  virtual std::string RemountLine() const;
   virtual std::string CompareInside(const PosixModel& model) = 0;
-
-  DrawnCase drawn_;
-  Clock set_up_clock_{InstantFromSeconds(1000)};
-  std::map<std::uint64_t, std::uint64_t> known_;  // identity of the model -> number seen
-  std::map<std::uint64_t, std::uint64_t> model_of_;
+  virtual Leniency LeniencyFor(const PosixModel&) const { return {}; }
+  // Files that are gone give their numbers to others.
+  virtual bool RecyclesNumbers() const { return false; }
+  // Numbers are those of this mount only.
+  void ForgetNumbers();
+  std::string CompareSeen(const PosixModel& model, const ModelOutcome& want,
+                          const ModelOutcome& got);
 
  private:
+  static void Relax(const Leniency& leniency, std::vector<ModelEntry>& tree);
   std::string CheckIdentity(const std::string& where, std::uint64_t want, std::uint64_t got);
+  void ForgetGone(const PosixModel& model, const std::vector<ModelEntry>& tree);
 
   Decorate decorate_;
   Clock clock_;
   IdentityNumbers identities_;
+  std::map<std::uint64_t, std::uint64_t> known_;  // identity of the model -> number seen
+  std::map<std::uint64_t, std::uint64_t> model_of_;
   std::unique_ptr<FileSystem> decorated_;
   std::unique_ptr<ProcessRunner> runner_;
   ModelOperation caller_;  // who makes the calls, umask in `mode`
@@ -102,7 +102,8 @@ class MemFsSubject final : public Subject {
   std::string CompareInside(const PosixModel&) override { return ""; }
 
   MemFs fs_;
-  NodeId root_;
+  LayerBuilder builder_;
+  RawLayer tree_;
 };
 
 class OverlaySubject final : public Subject {
@@ -111,15 +112,6 @@ class OverlaySubject final : public Subject {
   ~OverlaySubject() override { Shut(); }
 
  private:
-  struct Layer {
-    FileSystem* fs = nullptr;
-    NodeId root;
-    std::unique_ptr<ProcessRunner> raw;
-    std::vector<ModelEntry> before;
-  };
-
-  Layer Build(FileSystem& fs, const std::string& name, const std::vector<ModelOperation>& calls);
-  DirectoryRef RefTo(const Layer& layer) const;
   void Mount();
   void Remount() override;
   std::string CompareInside(const PosixModel& model) override;
@@ -127,12 +119,13 @@ class OverlaySubject final : public Subject {
   std::string CompareUpper(const ModelTree& upper);
   std::string CompareWork();
 
+  DrawnCase drawn_;
   MemFs home_;
   std::vector<std::unique_ptr<MemFs>> lower_fs_;
-  IdentityNumbers raw_identities_;
-  std::vector<Layer> lowers_;
-  Layer upper_;
-  Layer work_;
+  LayerBuilder builder_;
+  std::vector<RawLayer> lowers_;
+  RawLayer upper_;
+  RawLayer work_;
   std::unique_ptr<FileSystem> union_;
 };
 

@@ -144,4 +144,6 @@ Result<void> ForwardingFileSystem::CheckAccess(const OpContext& op, NodeId node,
   return target_.CheckAccess(op, node, wanted);
 }
 
+PipeHome ForwardingFileSystem::HomeOfPipe(NodeId node) { return target_.HomeOfPipe(node); }
+
 }  // namespace lamina

@@ -165,7 +165,7 @@ struct Process::Body {
   std::vector<std::shared_ptr<internal::OpenFile>> files;
   std::map<Mapping, internal::MappedFile> mappings;
   std::uint64_t last_mapping = 0;
-  std::map<NodeId, std::weak_ptr<internal::Pipe>> pipes;
+  std::map<PipeHome, std::weak_ptr<internal::Pipe>> pipes;
 };
 
 }  // namespace lamina

@@ -147,10 +147,11 @@ Result<void> Process::Body::CheckMayOpen(const OpContext& op, const WalkResult& 
 // fifo_open with O_NONBLOCK
 Result<void> Process::Body::JoinPipe(internal::OpenFile& file) {
   std::erase_if(pipes, [](const auto& entry) { return entry.second.expired(); });
-  std::shared_ptr<internal::Pipe> pipe = pipes[file.node].lock();
+  std::weak_ptr<internal::Pipe>& known = pipes[fs.HomeOfPipe(file.node)];
+  std::shared_ptr<internal::Pipe> pipe = known.lock();
   if (pipe == nullptr) {
     pipe = std::make_shared<internal::Pipe>();
-    pipes[file.node] = pipe;
+    known = pipe;
   }
   if (file.access == Access::kWrite && pipe->readers == 0) return Errno::kNxIo;
   if (file.reads()) ++pipe->readers;

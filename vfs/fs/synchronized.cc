@@ -224,6 +224,11 @@ Result<void> SynchronizedFileSystem::CheckAccess(const OpContext& op, NodeId nod
   return target_.CheckAccess(op, node, wanted);
 }
 
+PipeHome SynchronizedFileSystem::HomeOfPipe(NodeId node) {
+  const Lock lock(*this, Way::kRead);
+  return target_.HomeOfPipe(node);
+}
+
 void SynchronizedFileSystem::Exclusively(absl::FunctionRef<void()> work) {
   const Lock lock(*this, Way::kWrite);
   work();

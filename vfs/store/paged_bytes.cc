@@ -52,15 +52,20 @@ PagedBytes::~PagedBytes() {
 }
 
 PagedBytes::PagedBytes(PagedBytes&& other) noexcept
-    : size_bytes_(std::exchange(other.size_bytes_, 0)),
-      zero_start_(std::exchange(other.zero_start_, false)),
+    : size_bytes_(other.size_bytes_),
+      zero_start_(other.zero_start_),
       pages_(std::move(other.pages_)),
-      small_page_(std::exchange(other.small_page_, nullptr)) {}
+      small_page_(std::exchange(other.small_page_, nullptr)) {
+  other.size_bytes_ = 0;
+  other.zero_start_ = 0;
+}
 
 PagedBytes& PagedBytes::operator=(PagedBytes&& other) noexcept {
   if (this == &other) return *this;
-  size_bytes_ = std::exchange(other.size_bytes_, 0);
-  zero_start_ = std::exchange(other.zero_start_, false);
+  size_bytes_ = other.size_bytes_;
+  zero_start_ = other.zero_start_;
+  other.size_bytes_ = 0;
+  other.zero_start_ = 0;
   pages_ = std::move(other.pages_);
   SmallPage* dropped = std::exchange(small_page_, std::exchange(other.small_page_, nullptr));
   if (dropped != nullptr) dropped->Release();
@@ -136,19 +141,19 @@ void PagedBytes::Write(std::uint64_t offset, Bytes from) {
 }
 
 void PagedBytes::NoteStart(Index page, std::size_t within, Bytes from, bool fresh) {
-  if (page == 0 || zero_start_) return;  // the first page is always looked at
+  if (page == 0 || zero_start_ != 0) return;  // the first page is always looked at
   if (within >= kStartBytes) {
-    zero_start_ = fresh;
+    zero_start_ = fresh ? 1U : 0U;
     return;
   }
   std::uint64_t start = 0;
   std::memcpy(&start, from.data(), std::min(from.size(), kStartBytes));
-  zero_start_ = within > 0 || start == 0;
+  zero_start_ = within > 0 || start == 0 ? 1U : 0U;
 }
 
 void PagedBytes::DropZeroPages() {
   if (HasPage(0) && AllZeros(StoredBytes(0))) ErasePages(0, 0);
-  if (!zero_start_) return;
+  if (zero_start_ == 0) return;
   for (auto next = pages_.NextAtOrAfter(1); next.has_value();
        next = pages_.NextAtOrAfter(next->key + 1)) {
     if (AllZeros(StoredBytes(next->key))) ErasePages(next->key, next->key);
@@ -217,7 +222,7 @@ void PagedBytes::ZeroInPage(Index page, std::size_t from, std::size_t to) {
   }
   PageRef* slot = pages_.FindForWrite(page);
   if (slot == nullptr) return;
-  zero_start_ = zero_start_ || from < kStartBytes;
+  if (from < kStartBytes) zero_start_ = 1;
   if (!slot->exclusive()) {
     PageRef copy = PageRef::New(PageFill::kUndefined);
     std::memcpy(copy.mutable_bytes(), slot->bytes(), kPageBytes);
@@ -235,7 +240,8 @@ std::uint64_t PagedBytes::PagesMissing(std::uint64_t offset, std::uint64_t lengt
 
 void PagedBytes::Resize(std::uint64_t size_bytes) {
   LAMINA_CHECK(size_bytes <= kMaxSizeBytes);
-  const std::uint64_t before = std::exchange(size_bytes_, size_bytes);
+  const std::uint64_t before = size_bytes_;
+  size_bytes_ = size_bytes;
   if (size_bytes > before) return;
   const std::size_t within = WithinPage(size_bytes);
   const Index page = size_bytes / kPageBytes;
@@ -272,7 +278,7 @@ void PagedBytes::Provision(std::uint64_t offset, std::uint64_t length) {
     const std::optional<Index> hole = pages_.NextAbsent(page);
     if (!hole.has_value() || *hole > last) return;
     page = *hole;
-    zero_start_ = true;
+    zero_start_ = 1;
     pages_.Set(page, PageRef::New(PageFill::kZeros));
   }
 }
@@ -286,7 +292,7 @@ void PagedBytes::SharePages(std::uint64_t offset, const PagedBytes& source,
   if (length == 0) return;
   const std::uint64_t end = CheckedEnd(offset, length);
   PunchHole(offset, length);
-  zero_start_ = zero_start_ || source.zero_start_ || source.HasPage(0);
+  if (source.zero_start_ != 0 || source.HasPage(0)) zero_start_ = 1;
   const Index first = source_offset / kPageBytes;
   const Index last = (CheckedEnd(source_offset, length) - 1) / kPageBytes;
   if (first == 0 && source.small_page_ != nullptr) Write(offset, source.StoredBytes(0));

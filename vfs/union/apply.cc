@@ -142,6 +142,7 @@ void Application::Committed(const Step& step) {
       for (const NodeKey& old : node.keys) dropped_keys_.emplace_back(node.id, old);
     }
     state_.nodes.Rekey(node, key, step.indexed);
+    if (node.has_writable && step.indexed) state_.names.LeaveBranch(node);
     node.name_in_writable = !step.elsewhere;
     CachedName* cached = state_.names.Find(node.parent, node.name);
     if (cached != nullptr && !step.elsewhere) cached->in_writable = true;
@@ -153,6 +154,7 @@ void Application::Committed(const Step& step) {
   node.has_writable = state_.writable(node.top().branch);
   node.metacopy = step.metacopy;
   node.indexed = step.indexed;
+  if (step.nlink > 0) node.nlink = step.nlink;
   if (step.metacopy) node.digest = false;
   ++node.copy_ups;
   if (node.type == FileType::kDirectory) node.may_hold_whiteouts = true;

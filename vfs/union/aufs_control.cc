@@ -69,8 +69,14 @@ void AufsControl::Refresh(const OpContext& op, UnionNode& node,
   UnionNode* parent = state_.nodes.Find(node.parent);
   if (parent == nullptr || node.dead) return;
   Refresh(op, *parent, done);
-  if (node.indexed) return;
   Result<Resolution> now = dialect_.Resolve(op, state_, *parent, node.name);
+  if (node.indexed) {
+    // Of a file with a pseudo-link the name may lead to any object.
+    const bool there = now.ok() && !now->hits.empty();
+    const Hit found = there ? now->hits.front() : Hit{};
+    node.dead = !there || state_.nodes.FindByKey({&state_.fs(found.branch), found.node}) != &node;
+    return;
+  }
   const bool directory = node.type == FileType::kDirectory;
   const bool same = now.ok() && !now->hits.empty() && now->hits.front().type == node.type &&
                     (directory || now->hits.front() == node.top());
@@ -278,7 +284,16 @@ Result<void> AufsControl::FlushPseudoLinks(const OpContext& caller) {
     Result<void> linked = LinkAll(op, state_.node(state_.root));
     if (!linked.ok()) return linked;
   }
-  state_.nodes.ForEach([&](UnionNode& node) { node.indexed = node.counts_names = false; });
+  state_.nodes.ForEach([&](UnionNode& node) {
+    if (!node.indexed) return;
+    node.indexed = node.counts_names = false;
+    // What it was copied from is another file when it is seen again.
+    const NodeKey top{&state_.fs(node.top().branch), node.top().node};
+    for (const NodeKey& key : node.keys) {
+      if (key != top) dialect_.books().inodes.Forget(key);
+    }
+    state_.nodes.Rekey(node, top, false);
+  });
   for (std::size_t i = 0; i < state_.branches.size(); ++i) {
     const NodeId plinks = books().base[i].plinks;
     if (plinks.value == 0) continue;

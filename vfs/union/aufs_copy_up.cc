@@ -97,6 +97,7 @@ Result<PolicyChoice> AufsDialect::ChooseForCopy(const OpContext& op, const Union
 void AufsDialect::AddTimes(const OpContext& op, const UnionState& state, const UnionNode& dir,
                            BranchIndex branch, Plan& plan) const {
   const Hit* own = dir.in_branch(branch);
+  if (own == nullptr && branch > dir.top().branch) return;  // copied down just now, without times
   const Hit& source = own == nullptr ? dir.top() : *own;
   Result<Stat> stat = state.fs(source.branch).GetAttr(AsMounter(op), source.node);
   if (!stat.ok()) return;
@@ -264,6 +265,7 @@ Result<void> AufsDialect::PlanCopy(const OpContext& op, const UnionState& state,
   publish.sheds_lower = !IsDirectory(node);
   publish.rekeys = true;
   publish.indexed = links && options().plink;
+  if (publish.indexed && !node.counts_own_names()) publish.nlink = stat->nlink;
   if (publish.indexed) AddPseudoLink(node, target.branch, *slot, plan);
   AddTimes(op, state, *target.dir, target.branch, plan);
   return {};

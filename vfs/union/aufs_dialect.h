@@ -112,6 +112,7 @@ class AufsDialect final : public Dialect {
   bool CopiesUpUnnamed() const override { return true; }
   bool CopiesUpAtOpen() const override { return false; }
   bool LinksUpAtUse() const override { return true; }
+  bool LeavesFifosBehind() const override { return true; }
   bool SparesMissingXattr() const override { return false; }
   bool CopiesAcross() const override { return false; }
   bool Ignores(const UnionNode& node, const AttrChange& change) const override;
@@ -219,6 +220,11 @@ class AufsDialect final : public Dialect {
   // The topmost object's mtime follows a change that was made further down.
   void AddTopTimes(const OpContext& op, const UnionState& state, const UnionNode& dir,
                    BranchIndex branch, Plan& plan) const;
+
+  // May the caller take names out of the branch's own directory, which is not what the union shows?
+  // Errors: kAccess. Source: aufs.md §2.7.
+  Result<void> CheckRealParent(const OpContext& op, const UnionState& state, const UnionNode& dir,
+                               BranchIndex branch) const;
 
   // ── Moves (aufs_rename.cc) ──
   // Errors: kXDev the directory shows something of a lower branch.

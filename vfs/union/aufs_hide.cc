@@ -143,6 +143,7 @@ Result<void> AufsDialect::PlanHide(const OpContext& caller, const UnionState& st
     branch = chosen->branch;
     plan.reason = chosen->reason;
   }
+  if (Result<void> may = CheckRealParent(caller, state, dir, branch); !may.ok()) return may;
   if (Result<void> above = PlanDirectories(op, state, dir, branch, plan); !above.ok()) {
     return above;
   }
@@ -191,6 +192,7 @@ void AufsDialect::Applied(const OpContext& op, UnionState& state, const Plan& pl
     node.hits.assign(1, only);
     node.has_writable = true;
     if (moved.opaque) node.opaque_branch = moved.branch;
+    if (node.opaque_branch != moved.branch) node.opaque_branch = kNoBranch;  // it was further down
     state.directories.Drop(node);
     ++node.version;
   }

@@ -102,6 +102,7 @@ Result<void> AufsDialect::PlanCopyAs(const OpContext& op, const UnionState& stat
   publish.sheds_lower = true;
   publish.rekeys = true;
   publish.indexed = true;
+  if (!node.counts_own_names()) publish.nlink = stat->nlink;
   publish.elsewhere = true;
   AddPseudoLink(node, target.branch, *slot, plan);
   return {};

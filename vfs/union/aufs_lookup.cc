@@ -140,6 +140,7 @@ bool AufsDialect::Joins(const UnionNode& known, bool, const Hits& found) const {
 bool AufsDialect::LearnsAnew(const UnionNode& known) const {
   // A pseudo-linked name is one of the copy, whatever its own entry says.
   if (known.indexed) return false;
+  if (known.counts_names) return false;  // what is left of its names
   return known.type == FileType::kDirectory || (known.names == 0 && known.handles == 0);
 }
 
@@ -186,6 +187,16 @@ Result<void> AufsDialect::CheckAccess(const OpContext& op, const UnionState& sta
     if (!allowed.ok()) return allowed;
   }
   return {};
+}
+
+Result<void> AufsDialect::CheckRealParent(const OpContext& op, const UnionState& state,
+                                          const UnionNode& dir, BranchIndex branch) const {
+  const Hit* own = dir.in_branch(branch);
+  if (own == nullptr || branch == dir.top().branch || options().dirperm1) return {};
+  FileSystem& fs = state.fs(branch);
+  Result<Stat> stat = fs.GetAttr(AsMounter(op), own->node);
+  if (!stat.ok()) return stat.error();
+  return lamina::CheckAccess(op, fs, *stat, kMayWrite | kMayExecute);
 }
 
 Result<NodeId> AufsDialect::FindWhiteoutFile(const OpContext& op, const UnionState& state,

@@ -112,6 +112,9 @@ Result<void> AufsDialect::PlanRename(const OpContext& caller, const UnionState& 
   }
 
   // What must be on the branch.
+  for (const UnionNode* dir : {from.dir, to.dir}) {
+    if (Result<void> may = CheckRealParent(caller, state, *dir, branch); !may.ok()) return may;
+  }
   for (UnionNode* dir : {to.dir, from.dir}) {
     if (Result<void> above = PlanDirectories(op, state, *dir, branch, plan); !above.ok()) {
       return above;

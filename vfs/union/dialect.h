@@ -88,6 +88,10 @@ class Dialect {
   // used, not only when it is written.
   virtual bool LinksUpAtUse() const { return false; }
 
+  // A fifo is that of the branch: one end that was opened before a copy-up does not meet one that
+  // is opened after it.
+  virtual bool LeavesFifosBehind() const { return false; }
+
   // The removal of an attribute that a file of a lower branch does not have copies nothing up.
   virtual bool SparesMissingXattr() const { return true; }
 

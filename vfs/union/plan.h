@@ -96,10 +96,11 @@ struct Step {
   bool rekeys = false;             // … by which it is found from now on
   bool metacopy = false;           // … without its body
   bool indexed = false;            // … under its name in the index
-  NodeId supplants;                // union node whose name means another object from now on
-  NodeId body_copied;              // union node whose body is in the writable branch from now on
-  NodeId linked;                   // union node whose name in use this commit makes there
-  NodeId redirects;                // union node whose redirect this mark is
+  std::uint32_t nlink = 0;  // … and counts its names in the union from this on; 0: as before
+  NodeId supplants;         // union node whose name means another object from now on
+  NodeId body_copied;       // union node whose body is in the writable branch from now on
+  NodeId linked;            // union node whose name in use this commit makes there
+  NodeId redirects;         // union node whose redirect this mark is
 };
 
 // A directory that is only one branch's after it moved.

@@ -33,7 +33,7 @@ Result<Stat> UnionFs::GetAttr(const OpContext& op, NodeId id) {
     stat->nlink = body_->dialect->DirectoryLinks(op, state, node, *stat);
     return stat;
   }
-  if (node.indexed || node.counts_names) stat->nlink = node.nlink;
+  if (node.counts_own_names()) stat->nlink = node.nlink;
   const Hit* data = node.type == FileType::kRegular ? node.body() : &node.top();
   if (data == nullptr) {
     // A body that was not looked up yet is guessed to be as long as the file says.

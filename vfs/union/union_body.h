@@ -100,6 +100,7 @@ struct UnionFs::Body {
   Result<UnionHandle*> FindHandle(HandleId id);
   // A call that came through a handle uses the name the file was opened by.
   void UseHandleName(const OpContext& op, UnionNode& node);
+  void UseName(const UnionHandle& handle);
   void MoveHandleNames(const UnionNode& node, const NamedNode& from, const NamedNode& to);
   // Some open file's directory is `dir`, which is gone.
   bool IsParentOfOpen(const UnionNode& dir) const;

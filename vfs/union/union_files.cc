@@ -56,11 +56,16 @@ void UnionFs::Body::UseHandleName(const OpContext& op, UnionNode& node) {
   if (!node.aliased || op.through.value == 0) return;
   Result<UnionHandle*> handle = FindHandle(op.through);
   if (!handle.ok() || (*handle)->node != &node) return;
-  node.parent = (*handle)->dir;
-  node.name = (*handle)->name;
+  UseName(**handle);
+}
+
+void UnionFs::Body::UseName(const UnionHandle& handle) {
+  UnionNode& node = *handle.node;
+  node.parent = handle.dir;
+  node.name = handle.name;
   const CachedName* cached = state->names.Find(node.parent, node.name);
-  // A name that is gone went from the writable branch.
-  node.name_in_writable = cached == nullptr || cached->in_writable;
+  // A name that is gone, or is another file's now, went from the writable branch.
+  node.name_in_writable = cached == nullptr || cached->node != &node || cached->in_writable;
 }
 
 void UnionFs::Body::MoveHandleNames(const UnionNode& node, const NamedNode& from,
@@ -111,10 +116,7 @@ Result<void> UnionFs::Body::CopyUpForUse(const OpContext& op, UnionHandle& handl
   UnionNode& node = *handle.node;
   if (node.has_writable && !node.needs_link()) return {};
   if (node.aliased) {
-    node.parent = handle.dir;
-    node.name = handle.name;
-    const CachedName* cached = state->names.Find(node.parent, node.name);
-    node.name_in_writable = cached == nullptr || cached->in_writable;
+    UseName(handle);
     if (node.has_writable && !node.needs_link()) return {};
   }
   Plan plan;
@@ -352,6 +354,13 @@ Result<void> UnionFs::CheckAccess(const OpContext& op, NodeId id, unsigned wante
   Result<UnionNode*> node = body_->FindNode(id);
   if (!node.ok()) return node.error();
   return body_->dialect->CheckAccess(op, *body_->state, **node, wanted);
+}
+
+PipeHome UnionFs::HomeOfPipe(NodeId id) {
+  Result<UnionNode*> node = body_->FindNode(id);
+  if (!node.ok() || !body_->dialect->LeavesFifosBehind()) return {this, id};
+  const Hit& own = (*node)->top();
+  return body_->state->fs(own.branch).HomeOfPipe(own.node);
 }
 
 std::optional<Instant> UnionFs::NextDeadline() const { return body_->dialect->NextDeadline(); }

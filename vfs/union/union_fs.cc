@@ -159,7 +159,7 @@ Result<UnionNode*> UnionFs::Body::Instantiate(const OpContext& op, UnionNode& di
     if (Result<void> repaired = Apply(op, repair); !repaired.ok()) return repaired.error();
   }
   const bool has_writable = state->writable(found.hits.front().branch);
-  const bool name_in_writable = has_writable && !found.needs_link;
+  bool name_in_writable = has_writable && !found.needs_link;
   Result<std::optional<NodeKey>> key = dialect->IdentityKey(op, *state, found);
   if (!key.ok()) return key.error();
   if (key->has_value()) {
@@ -169,6 +169,9 @@ Result<UnionNode*> UnionFs::Body::Instantiate(const OpContext& op, UnionNode& di
       SetOrphan(*known, false);
       // The kernel forgets an inode that nothing holds and reads it anew.
       if (dialect->LearnsAnew(*known)) Learn(*known, found);
+      // Of several writable branches it may be another one that has the name.
+      const bool elsewhere = known->top().branch != found.hits.front().branch;
+      if (known->indexed && elsewhere) name_in_writable = false;
       // A directory has one name: found through another path, it moves there (d_splice_alias).
       if (known->type == FileType::kDirectory) state->names.Erase(known->parent, known->name);
       known->parent = dir.id;
@@ -195,10 +198,12 @@ Result<UnionNode*> UnionFs::Body::Instantiate(const OpContext& op, UnionNode& di
 
 void UnionFs::Body::ForgetName(const OpContext& op, const NamedNode& named) {
   UnionNode& node = *named.node;
-  if (node.indexed || node.counts_names) node.nlink = NlinkAfterRemoval(node);
+  if (node.counts_own_names()) node.nlink = NlinkAfterRemoval(node);
   state->names.Erase(named.dir->id, named.name);
   bool gone = node.type == FileType::kDirectory || node.names == 0;
-  if (gone && node.has_writable && node.type != FileType::kDirectory) {
+  // A pseudo-link keeps the file, but no name of it in use.
+  const bool kept_by_link = node.indexed && dialect->LinksUpAtUse();
+  if (gone && node.has_writable && node.type != FileType::kDirectory && !kept_by_link) {
     // Hard links that nobody looked up yet keep it.
     Result<Stat> stat = state->fs(node.top().branch).GetAttr(op, node.top().node);
     gone = node.indexed ? node.nlink == 0 : !stat.ok() || stat->nlink == 0;
@@ -211,6 +216,9 @@ void UnionFs::Body::ForgetName(const OpContext& op, const NamedNode& named) {
 
 void UnionFs::Body::EraseIfUnused(UnionNode& node) {
   if (!node.dead || node.handles > 0 || node.names > 0) return;
+  // Names of it that nobody looked up yet: they have its number and its count.
+  const bool counts = node.counts_names || (node.indexed && dialect->LinksUpAtUse());
+  if (counts && node.nlink > 0) return;
   // What becomes of a call through a file that is open depends on how its directory went.
   if (node.type == FileType::kDirectory && IsParentOfOpen(node)) return;
   SetOrphan(node, false);
@@ -346,7 +354,7 @@ Result<void> UnionFs::Link(const OpContext& op, NodeId node, Place place) {
   Result<void> done = body_->Apply(op, plan);
   if (!done.ok()) return done;
   body_->ShowAgain(place.dir, place.name);
-  if ((*found)->indexed || (*found)->counts_names) ++(*found)->nlink;
+  if ((*found)->counts_own_names()) ++(*found)->nlink;
   ++named->dir->version;
   return {};
 }

@@ -156,7 +156,8 @@ void UnionFs::Body::SetOrphan(UnionNode& node, bool orphan) {
 void UnionFs::Body::HidePutBack(const Plan& plan) {
   if (state->missed.empty()) return;
   for (const Step& step : plan.steps) {
-    if (step.copied_up.value == 0) continue;
+    // A copy without a name (AUFS) puts nothing back.
+    if (step.copied_up.value == 0 || step.kind == StepKind::kRemove) continue;
     const UnionNode* node = state->nodes.Find(step.copied_up);
     if (node == nullptr || !node->dead || !node->has_writable) continue;
     const std::uint64_t hash = HashOfName(node->parent, node->name);

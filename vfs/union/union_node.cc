@@ -76,6 +76,12 @@ void NameCache::Erase(NodeId dir, std::string_view name) {
   names_.erase(found);
 }
 
+void NameCache::LeaveBranch(const UnionNode& node) {
+  for (auto& [key, cached] : names_) {
+    if (cached.node == &node) cached.in_writable = false;
+  }
+}
+
 void NameCache::Clear() {
   for (auto& [key, cached] : names_) --cached.node->names;
   names_.clear();

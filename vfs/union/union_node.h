@@ -92,6 +92,8 @@ struct UnionNode {
     if (has_writable && !metacopy) return &hits.front();
     return data_redirect.empty() ? &hits.back() : nullptr;
   }
+  // Its link count is `nlink`, not that of a branch.
+  bool counts_own_names() const { return indexed || counts_names; }
   // The copy was reached through the index: the name in use is not yet in the writable branch.
   bool needs_link() const {
     return has_writable && indexed && type != FileType::kDirectory && !name_in_writable;
@@ -159,6 +161,8 @@ class NameCache {
   // Forgets a name; the node keeps its other names.
   void Erase(NodeId dir, std::string_view name);
   void Clear();
+  // The writable object of a node is in another branch now: none of its names is there.
+  void LeaveBranch(const UnionNode& node);
 
  private:
   struct Key {

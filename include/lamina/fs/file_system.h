@@ -170,6 +170,15 @@ struct FsLimits {
   bool copies_across = true;        // false: copy_file_range is kXDev where Clone is (AUFS)
 };
 
+class FileSystem;
+
+// Whose fifo is it: the two ends of a pipe meet where this is equal.
+struct PipeHome {
+  const FileSystem* fs = nullptr;
+  NodeId node;
+  friend auto operator<=>(const PipeHome&, const PipeHome&) = default;
+};
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -321,6 +330,10 @@ class FileSystem {
   virtual Result<void> CheckAccess(const OpContext& /*op*/, NodeId /*node*/, unsigned /*wanted*/) {
     return {};
   }
+
+  // Who has the bytes of the fifo `node`: the node itself, or in a union whose fifos stay those of
+  // a branch (AUFS), the object there. It may change when the node does; an open end stays.
+  virtual PipeHome HomeOfPipe(NodeId node) { return {this, node}; }
 };
 
 }  // namespace lamina

@@ -73,6 +73,7 @@ class ForwardingFileSystem : public FileSystem {
   Result<void> SyncAll(const OpContext& op) override;
   Result<FsSpace> GetSpace(const OpContext& op) override;
   Result<void> CheckAccess(const OpContext& op, NodeId node, unsigned wanted) override;
+  PipeHome HomeOfPipe(NodeId node) override;
 
  private:
   FileSystem& target_;

@@ -87,6 +87,7 @@ class SynchronizedFileSystem final : public FileSystem {
   Result<void> SyncAll(const OpContext& op) override;
   Result<FsSpace> GetSpace(const OpContext& op) override;
   Result<void> CheckAccess(const OpContext& op, NodeId node, unsigned wanted) override;
+  PipeHome HomeOfPipe(NodeId node) override;
 
   // Runs `work` with nobody else in the target: for what is no call of FileSystem.
   void Exclusively(absl::FunctionRef<void()> work);

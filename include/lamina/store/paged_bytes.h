@@ -110,8 +110,8 @@ class PagedBytes {
   // After a write into `page` at `within`: does the page begin with zeros now?
   void NoteStart(Index page, std::size_t within, Bytes from, bool fresh);
 
-  std::uint64_t size_bytes_ = 0;
-  bool zero_start_ = false;                    // a page other than the first may begin with zeros
+  std::uint64_t size_bytes_ : 63 = 0;
+  std::uint64_t zero_start_ : 1 = 0;           // a page other than the first may begin with zeros
   RadixMap<PageRef> pages_;                    // has no page 0 while small_page_ is set
   internal::SmallPage* small_page_ = nullptr;  // page 0, one counted reference
 };

@@ -176,6 +176,7 @@ class UnionFs final : public FileSystem, public Deferred {
   Result<void> SyncAll(const OpContext& op) override;
   Result<FsSpace> GetSpace(const OpContext& op) override;
   Result<void> CheckAccess(const OpContext& op, NodeId node, unsigned wanted) override;
+  PipeHome HomeOfPipe(NodeId node) override;
 
   // ── Deferred: directories that are emptied later (AUFS) ──────────────────────────────────────
   std::optional<Instant> NextDeadline() const override;

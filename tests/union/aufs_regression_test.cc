@@ -1,0 +1,82 @@
+// Faults that random calls have found (tests/model/aufs_model_test.cc), each as a test.
+#include <string>
+
+#include "tests/union/aufs_stack.h"
+
+namespace lamina {
+namespace {
+
+// A copy between two writable branches keeps the count of the branch it came from.
+TEST(AufsRegression, ACopyBetweenWritableBranchesKeepsTheLinkCount) {
+  AufsStack stack({{"rw", "d/"}, {"rw", "c/"}});
+  ASSERT_EQ(stack.Put("/c/f", "x"), "OK");
+  ASSERT_EQ(Outcome(stack.process().Link("/c/f", "/c/g", LastLink::kKeep)), "OK");
+  ASSERT_EQ(Outcome(stack.process().Rename("/d", "/c/f", RenameMode::kExchange)), "OK");
+  EXPECT_EQ(stack.Content(0), "c/ c/f/ c/f/OPQ d=x");
+  EXPECT_EQ(stack.StatOf("/d").nlink, 2U);
+  EXPECT_EQ(stack.StatOf("/c/g").nlink, 2U);
+  EXPECT_EQ(stack.Ino("/d"), stack.Ino("/c/g"));
+}
+
+// A pseudo-linked name in the lower writable branch is not one in the branch of the copy.
+TEST(AufsRegression, APseudoLinkedNameOfALowerWritableBranchCanBeMovedAndRemoved) {
+  AufsStack stack({{"rw", "x=x"}, {"rw", "a=a b@a c@a"}});
+  ASSERT_EQ(stack.Lookup("/b"), "OK");
+  ASSERT_EQ(Outcome(stack.process().Rename("/a", "/x", RenameMode::kReplace)), "OK");
+  EXPECT_EQ(stack.Read("/b"), "a");
+  EXPECT_EQ(Outcome(stack.process().Rename("/b", "/d", RenameMode::kReplace)), "OK");
+  EXPECT_EQ(Outcome(stack.process().Unlink("/c")), "OK");
+  EXPECT_EQ(stack.List("/"), "x d");
+  EXPECT_EQ(stack.Read("/d"), "a");
+}
+
+// The count in memory belongs to the file, also when none of its names is looked up.
+TEST(AufsRegression, ANameThatWentIsNotCountedAgainWhenAnotherIsLookedUp) {
+  AufsStack stack({{"rw", ""}, {"ro+wh", "a=a b@a"}});
+  ASSERT_EQ(stack.StatOf("/a").nlink, 2U);
+  ASSERT_EQ(Outcome(stack.process().Unlink("/a")), "OK");
+  EXPECT_EQ(stack.StatOf("/b").nlink, 1U);
+}
+
+// auplink gives every name the copy; what it came from is a file of its own when it is seen again.
+TEST(AufsRegression, AfterAFlushTheSourceIsAnotherFile) {
+  AufsStack stack({{"rw", ""}, {"ro+wh", "a=a b@a"}});
+  ASSERT_EQ(stack.Append("/a", "A"), "OK");
+  ASSERT_EQ(Outcome(FlushPseudoLinks(stack.Op(), stack.fs())), "OK");
+  EXPECT_EQ(stack.PseudoLinks(0), "");
+  EXPECT_EQ(stack.Content(0), "a=aA b=aA");
+  EXPECT_EQ(stack.BranchStat(0, "/a").ino, stack.BranchStat(0, "/b").ino);
+  const std::uint64_t copied = stack.Ino("/b");
+  ASSERT_EQ(stack.Remount("del:/b0"), "OK");
+  EXPECT_EQ(stack.Read("/b"), "a");
+  EXPECT_NE(stack.Ino("/b"), copied);
+}
+
+// aufs.md §2.7: taking a name out asks the real directory as well.
+TEST(AufsRegression, WhoTakesANameOutMustBeAllowedToByTheRealDirectory) {
+  for (const std::string options : {"", "dirperm1"}) {
+    AufsStack stack({{"rw", "./:0777"}, {"rw", "f=f g=g d/ ./:0755"}}, options);
+    stack.process().set_credentials(UserCredentials(1000, 1000));
+    const std::string expected = options.empty() ? "EACCES" : "OK";
+    EXPECT_EQ(Outcome(stack.process().Unlink("/f")), expected);
+    EXPECT_EQ(Outcome(stack.process().Rmdir("/d")), expected);
+    EXPECT_EQ(Outcome(stack.process().Rename("/g", "/h", RenameMode::kReplace)), expected);
+  }
+}
+
+// One end of a fifo was opened on the branch that cannot be written, the other one on the copy.
+TEST(AufsRegression, TheEndsOfAFifoOpenedBeforeAndAfterACopyDoNotMeet) {
+  AufsStack stack({{"rw", ""}, {"ro+wh", "p!p"}});
+  Process& process = stack.process();
+  const OpenHow reads{.access = Access::kRead};
+  const OpenHow writes{.access = Access::kWrite};
+  const Process::Fd before = stack.Open("/p", reads);
+  ASSERT_EQ(Outcome(process.Chmod("/p", 0600)), "OK");
+  EXPECT_EQ(Outcome(process.Open("/p", writes, 0)), "ENXIO");
+  const Process::Fd after = stack.Open("/p", reads);
+  EXPECT_EQ(Outcome(process.Open("/p", writes, 0)), "OK");
+  EXPECT_NE(before, after);
+}
+
+}  // namespace
+}  // namespace lamina
