@@ -186,6 +186,12 @@ bool AufsView::IsMoveSettled(const std::string& from, const std::string& to) con
   const bool replaces = IsShown(to);
   // One number for two files: what becomes visible again when a branch changes.
   if (replaces && IsSameFile(from, to) && RealOf(from) != RealOf(to)) return false;
+  // Of a pseudo-linked name the text has two places: its own entry, and the copy it shows.
+  for (const std::string& path : {from, to}) {
+    if (!IsShown(path) || Find(path)->is_directory()) continue;
+    const std::size_t own = stack_.TopOf(path);
+    if (stack_.at(own).is_writable() && stack_.at(own).id() != RealOf(path).branch) return false;
+  }
   if (const auto target = stack_.RenameTarget(from, to); target.has_value()) {
     if (*target > stack_.TopOf(from) || !stack_.IsSeenAt(to, *target)) return false;
     if (replaces && (*target > stack_.TopOf(to) || !stack_.IsSeenAt(from, *target))) return false;
