@@ -93,8 +93,10 @@ TEST(AufsModel, AgreesWithTheModel) {
   ASSERT_TRUE(failure.empty()) << failure;
   ExpectGoodMixture(tally);
   for (const Deviation& row : Deviations()) {
-    if (row.dialect != "aufs") continue;
-    // Some of them want a call that is seldom drawn after one that is seldom drawn.
+    // Rare calls after rare calls: tests of their own are in tests/union.
+    const bool too_rare =
+        row.rule == DeviationRule::kAufsForeignWhiteout || row.rule == DeviationRule::kAufsOldFifo;
+    if (row.dialect != "aufs" || too_rare) continue;
     EXPECT_GE(tally.uses_of(row.rule), CallsWanted() / 100'000) << row.id;
   }
   const int few = CallsWanted() / 2000;
