@@ -178,9 +178,11 @@ TEST(AufsViewHardLinks, ARenamedNameIsLinkedToTheCopy) {
   EXPECT_EQ(scene.Stat("/c").identity, scene.Stat("/a").identity);
 }
 
-TEST(AufsViewHardLinks, AHiddenNameIsCountedUntilThen) {
+TEST(AufsViewHardLinks, AHiddenNameIsCountedAgainAfterAMount) {
   AufsScene scene({Rw(""), TwoNames()});
   EXPECT_EQ(scene.Run("unlink /a"), "OK");
+  EXPECT_EQ(scene.Stat("/b").links, 1U);
+  EXPECT_EQ(scene.Run("umount"), "OK");
   EXPECT_EQ(scene.Stat("/b").links, 2U);
 }
 
