@@ -7,6 +7,9 @@
 #include <string>
 #include <utility>
 
+#include "lamina/store/page.h"
+#include "tests/store/split_mix.h"
+
 namespace lamina {
 namespace {
 
@@ -283,6 +286,49 @@ TEST(PagedBytesClone, AMovedFromFileIsEmpty) {
   EXPECT_EQ(bytes.size_bytes(), 0U);  // NOLINT(bugprone-use-after-move)
   EXPECT_EQ(bytes.page_count(), 0U);  // NOLINT(bugprone-use-after-move)
   EXPECT_EQ(TextAt(moved, 0, 10), "hello");
+}
+
+// A file of `pages` pages, some of them holes, the first one perhaps small.
+PagedBytes Patchy(SplitMix64& random, std::uint64_t pages) {
+  PagedBytes bytes;
+  for (std::uint64_t i = 0; i < pages; ++i) {
+    if (random.Below(3) == 0) continue;
+    const std::size_t length = i == 0 && random.Below(2) == 0 ? 100 : kPage;
+    bytes.Write(i * kPage, AsBytes(std::string(length, static_cast<char>(random.Below(256)))));
+  }
+  bytes.Resize(pages * kPage);
+  return bytes;
+}
+
+TEST(PagedBytesShareWithin, EqualsACopyOfTheBytes) {
+  constexpr std::uint64_t kPages = 200;
+  SplitMix64 random(5);
+  for (int round = 0; round < 300; ++round) {
+    PagedBytes bytes = Patchy(random, kPages);
+    const PagedBytes before = bytes.Clone();
+    const std::uint64_t count = random.Below(90);
+    const std::uint64_t low = random.Below(kPages / 2 - count);
+    const std::uint64_t high = kPages / 2 + random.Below(kPages / 2 - count);
+    const bool up = random.Below(2) == 0;
+    const std::uint64_t from = (up ? low : high) * kPage;
+    const std::uint64_t to = (up ? high : low) * kPage;
+    bytes.SharePagesWithin(to, from, count * kPage);
+    std::string expected = TextAt(before, 0, kPages * kPage);
+    expected.replace(to, count * kPage, expected.substr(from, count * kPage));
+    ASSERT_EQ(TextAt(bytes, 0, kPages * kPage), expected) << "round " << round;
+    ASSERT_EQ(bytes.size_bytes(), kPages * kPage);
+  }
+}
+
+TEST(PagedBytesShareWithin, CopiesNoPageAndLeavesHoles) {
+  PagedBytes bytes = Pages(40);
+  bytes.PunchHole(3 * kPage, 2 * kPage);
+  const std::uint64_t live = PagesLive();
+  bytes.SharePagesWithin(100 * kPage, 0, 40 * kPage);
+  EXPECT_EQ(PagesLive(), live);
+  EXPECT_EQ(bytes.page_count(), 76U);
+  EXPECT_EQ(bytes.size_bytes(), 140 * kPage);
+  EXPECT_EQ(bytes.NextHole(100 * kPage), 103 * kPage);
 }
 
 TEST(PagedBytesEqual, AHoleEqualsAPageOfZeros) {

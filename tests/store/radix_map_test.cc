@@ -83,6 +83,27 @@ TEST(RadixMap, SetReplacesAValue) {
   EXPECT_EQ(map.size(), 1U);
 }
 
+TEST(RadixMap, FillRangeGivesEveryKeyOnceAndKeepsWhatIsThere) {
+  Map map;
+  map.Set(40, 7);
+  const Map before = map.Clone();
+  std::vector<std::uint64_t> keys;
+  map.FillRange(30, 70, [&keys](std::uint64_t key, auto& value) {
+    keys.push_back(key);
+    ++value;
+  });
+  ASSERT_EQ(keys.size(), 41U);
+  EXPECT_EQ(keys.front(), 30U);
+  EXPECT_EQ(keys.back(), 70U);
+  EXPECT_EQ(map.size(), 41U);
+  EXPECT_EQ(*map.Find(40), 8);
+  EXPECT_EQ(*map.Find(70), 1);
+  EXPECT_EQ(*before.Find(40), 7);
+  EXPECT_EQ(before.size(), 1U);
+  map.FillRange(9, 8, [](std::uint64_t, auto&) { FAIL(); });
+  EXPECT_EQ(map.CountRange(0, 1000), 41U);
+}
+
 TEST(RadixMap, EraseSaysWhetherTheKeyWasThere) {
   Map map = MapOf({4});
   EXPECT_FALSE(map.Erase(5));

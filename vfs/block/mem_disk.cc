@@ -53,6 +53,25 @@ Result<void> MemDisk::Discard(const OpContext& op, SectorRange range) {
   return {};
 }
 
+Result<void> MemDisk::CopySectors(const OpContext& op, SectorRange from, Sector to) {
+  const SectorRange target{to, from.count};
+  if (!Contains(size_sectors(), from) || !Contains(size_sectors(), target)) return Errno::kInval;
+  const std::uint64_t mask = kPageBytes - 1;
+  const std::uint64_t odd = ByteOf(from.first) | ByteOf(to) | from.count * kSectorBytes;
+  if ((odd & mask) != 0) return BlockDevice::CopySectors(op, from, to);
+  content_.SharePagesWithin(ByteOf(to), ByteOf(from.first), from.count * kSectorBytes);
+  op.probe.Emit([&] { return SectorEvent(EventKind::kSectorRead, source_, from); });
+  op.probe.Emit([&] { return SectorEvent(EventKind::kSectorWrite, source_, target); });
+  return {};
+}
+
+Result<void> MemDisk::WriteZeros(const OpContext& op, SectorRange range) {
+  if (!Contains(size_sectors(), range)) return Errno::kInval;
+  content_.PunchHole(ByteOf(range.first), range.count * kSectorBytes);
+  op.probe.Emit([&] { return SectorEvent(EventKind::kSectorWrite, source_, range); });
+  return {};
+}
+
 void MemDisk::Resize(std::uint64_t size_sectors) {
   LAMINA_CHECK(size_sectors <= PagedBytes::kMaxSizeBytes / kSectorBytes);
   content_.Resize(size_sectors * kSectorBytes);

@@ -1,6 +1,7 @@
 #include "lamina/store/paged_bytes.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -301,6 +302,54 @@ void PagedBytes::SharePages(std::uint64_t offset, const PagedBytes& source,
     pages_.Set(offset / kPageBytes + (next->key - first), *next->value);
   }
   size_bytes_ = std::max(size_bytes_, end);
+}
+
+void PagedBytes::SharePagesWithin(std::uint64_t offset, std::uint64_t source_offset,
+                                  std::uint64_t length) {
+  LAMINA_CHECK((WithinPage(offset) | WithinPage(source_offset) | WithinPage(length)) == 0);
+  if (length == 0) return;
+  const std::uint64_t end = CheckedEnd(offset, length);
+  const std::uint64_t source_end = CheckedEnd(source_offset, length);
+  LAMINA_CHECK(end <= source_offset || source_end <= offset);
+  Index to = offset / kPageBytes;
+  Index from = source_offset / kPageBytes;
+  const Index source_stop = source_end / kPageBytes;
+  if (from == 0 && small_page_ != nullptr) {
+    ErasePages(to, to);
+    Write(offset, StoredBytes(0));
+    ++from, ++to;
+  } else if (to == 0 && small_page_ != nullptr) {
+    ErasePages(0, 0);
+  }
+  zero_start_ = zero_start_ || (source_offset == 0 && HasPage(0));
+  for (; from < source_stop;) {
+    const auto count = static_cast<std::size_t>(std::min<Index>(kGathered, source_stop - from));
+    ShareGathered(to, from, count);
+    from += count;
+    to += count;
+  }
+  size_bytes_ = std::max(size_bytes_, end);
+}
+
+void PagedBytes::ShareGathered(Index to, Index from, std::size_t count) {
+  std::array<PageRef, kGathered> gathered;  // the map is about to change
+  pages_.VisitFrom(from, [&](Index page, const PageRef& source) {
+    if (page - from < count) gathered[page - from] = source;
+    return page - from < count;
+  });
+  for (std::size_t i = 0; i < count;) {
+    const bool present{gathered[i]};
+    std::size_t stop = i + 1;
+    while (stop < count && static_cast<bool>(gathered[stop]) == present) ++stop;
+    if (present) {
+      pages_.FillRange(to + i, to + stop - 1, [&](Index page, PageRef& target) {
+        target = std::move(gathered[page - to]);
+      });
+    } else {
+      pages_.EraseRange(to + i, to + stop - 1);
+    }
+    i = stop;
+  }
 }
 
 std::optional<std::uint64_t> PagedBytes::NextData(std::uint64_t from) const {

@@ -25,6 +25,9 @@ class ForwardingDevice : public BlockDevice {
   Result<void> Discard(const OpContext& op, SectorRange range) override {
     return target_->Discard(op, range);
   }
+  std::uint64_t max_discard_sectors() const override { return target_->max_discard_sectors(); }
+  // CopySectors and WriteZeros become Reads and Writes of this device, so that a decorator that
+  // fails, counts or delays those sees them too.
 
  protected:
   BlockDevice& target() const { return *target_; }

@@ -22,8 +22,13 @@ class LinearDevice final : public BlockDevice {
   Result<void> Write(const OpContext& op, Sector first, Bytes from) override;
   Result<void> Flush(const OpContext& op) override { return target_->Flush(op); }
   Result<void> Discard(const OpContext& op, SectorRange range) override;
+  std::uint64_t max_discard_sectors() const override { return target_->max_discard_sectors(); }
+  Result<void> CopySectors(const OpContext& op, SectorRange from, Sector to) override;
+  Result<void> WriteZeros(const OpContext& op, SectorRange range) override;
 
  private:
+  Sector Under(Sector mine) const { return Sector{range_.first.value + mine.value}; }
+
   LinearDevice(BlockDevice& target, SectorRange range) : target_(&target), range_(range) {}
 
   BlockDevice* target_;

@@ -39,6 +39,10 @@ class MemDisk final : public BlockDevice {
   Result<void> Flush(const OpContext& op) override;
   // Discarded sectors read as zeros.
   Result<void> Discard(const OpContext& op, SectorRange range) override;
+  // Whole pages of 4 KiB are shared, not copied: cheap here, told as the full copy.
+  Result<void> CopySectors(const OpContext& op, SectorRange from, Sector to) override;
+  // Costs no memory.
+  Result<void> WriteZeros(const OpContext& op, SectorRange range) override;
 
   // A longer disk has zeros at its end; a shorter one has lost what was there.
   void Resize(std::uint64_t size_sectors);

@@ -78,6 +78,8 @@ class PagedBytes {
   // object (a clone of this one when a file is cloned into itself).
   void SharePages(std::uint64_t offset, const PagedBytes& source, std::uint64_t source_offset,
                   std::uint64_t length);
+  // The same from another, not overlapping place of this object.
+  void SharePagesWithin(std::uint64_t offset, std::uint64_t source_offset, std::uint64_t length);
 
   // The first offset >= `from` that lies in a page with data (hole: in no page, or the end).
   // Nothing when from >= size, or (data) when only holes follow.
@@ -97,6 +99,10 @@ class PagedBytes {
   Bytes StoredBytes(Index page) const;
   std::uint64_t CountPagesIn(Index first, Index last) const;  // both included
   void ErasePages(Index first, Index last);                   // both included
+
+  // Pages from..from+count-1, holes too, become pages to..to+count-1 as well; at most kGathered.
+  static constexpr std::size_t kGathered = 32;
+  void ShareGathered(Index to, Index from, std::size_t count);
 
   // Writes `from` at `within` of `page`; they do not reach past the page.
   void WriteInPage(Index page, std::size_t within, Bytes from);

@@ -76,6 +76,10 @@ class RadixMap {
   // The value of `key`, ready to be changed; V() is put there when absent.
   V& FindOrInsert(Key key);
   void Set(Key key, V value) { FindOrInsert(key) = std::move(value); }
+  // Calls fill(key, V&) for every key of first..last, ascending, with V() where it was absent.
+  // A descent serves a whole leaf.
+  template <typename Fill>
+  void FillRange(Key first, Key last, Fill fill);
 
   // Removes one key; false when it was absent.
   bool Erase(Key key) {
@@ -137,6 +141,12 @@ class RadixMap {
   bool Covers(Key key) const {
     return root_ != nullptr && internal::RadixLevelOf(key) <= root_->level;
   }
+  using Path = std::array<Node*, internal::kRadixLevels>;
+  // Makes the nodes on the way to `key` and gives them; the leaf is path[0].
+  Path DescendForWrite(Key key);
+  // V() at a place of path's leaf that is empty.
+  void AddAt(const Path& path, unsigned digit);
+
   // How many keys are smaller than `key`.
   std::uint64_t CountBelow(Key key) const;
   // EraseRange of a range that has a key in it.
@@ -158,11 +168,11 @@ const V* RadixMap<V>::Find(Key key) const {
 }
 
 template <typename V>
-V& RadixMap<V>::FindOrInsert(Key key) {
+typename RadixMap<V>::Path RadixMap<V>::DescendForWrite(Key key) {
   if (root_ == nullptr) root_ = Nodes::New(internal::RadixLevelOf(key));
   while (root_->level < internal::RadixLevelOf(key)) root_ = Nodes::Raise(root_);
 
-  std::array<Node*, internal::kRadixLevels> path;
+  Path path;
   Node** slot = &root_;
   for (unsigned level = root_->level;; --level) {
     if (*slot == nullptr) {
@@ -176,14 +186,36 @@ V& RadixMap<V>::FindOrInsert(Key key) {
     path[level]->add(digit);
     slot = &Nodes::Inner(path[level])->children[digit];
   }
+  return path;
+}
+
+template <typename V>
+void RadixMap<V>::AddAt(const Path& path, unsigned digit) {
+  new (&Nodes::Leaf(path[0])->slots[digit].value) V();
+  path[0]->add(digit);
+  for (unsigned level = 0; level <= root_->level; ++level) ++path[level]->count;
+}
+
+template <typename V>
+V& RadixMap<V>::FindOrInsert(Key key) {
+  const Path path = DescendForWrite(key);
   const unsigned digit = internal::RadixDigit(key, 0);
-  V* value = &Nodes::Leaf(path[0])->slots[digit].value;
-  if (!path[0]->has(digit)) {
-    new (value) V();
-    path[0]->add(digit);
-    for (unsigned level = 0; level <= root_->level; ++level) ++path[level]->count;
+  if (!path[0]->has(digit)) AddAt(path, digit);
+  return Nodes::Leaf(path[0])->slots[digit].value;
+}
+
+template <typename V>
+template <typename Fill>
+void RadixMap<V>::FillRange(Key first, Key last, Fill fill) {
+  if (first > last) return;
+  for (Key key = first;;) {
+    const Path path = DescendForWrite(key);
+    for (unsigned digit = internal::RadixDigit(key, 0); digit < internal::kRadixFanOut; ++digit) {
+      if (!path[0]->has(digit)) AddAt(path, digit);
+      fill(key, Nodes::Leaf(path[0])->slots[digit].value);
+      if (key++ == last) return;
+    }
   }
-  return *value;
 }
 
 template <typename V>
