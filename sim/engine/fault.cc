@@ -10,12 +10,12 @@
 namespace lamina::sim {
 namespace {
 
-constexpr std::array<std::string_view, 33> kNames = {
-    "lookup", "stat",      "readlink", "getxattr",   "listxattr", "open",     "readdir",
-    "pread",  "lseek",     "mmap",     "statfs",     "fsync",     "syncfs",   "create",
-    "mkdir",  "mknod",     "symlink",  "tmpfile",    "link",      "unlink",   "rmdir",
-    "rename", "chmod",     "chown",    "utimens",    "truncate",  "setxattr", "removexattr",
-    "pwrite", "fallocate", "reflink",  "any change", "any call"};
+constexpr std::array<std::string_view, 34> kNames = {
+    "lookup", "stat",      "readlink", "getxattr", "listxattr",  "open",     "readdir",
+    "pread",  "lseek",     "mmap",     "statfs",   "fsync",      "syncfs",   "create",
+    "mkdir",  "mknod",     "symlink",  "tmpfile",  "link",       "unlink",   "rmdir",
+    "rename", "chmod",     "chown",    "utimens",  "truncate",   "setxattr", "removexattr",
+    "pwrite", "fallocate", "reflink",  "discard",  "any change", "any call"};
 static_assert(kNames.size() == static_cast<std::size_t>(Op::kAny) + 1);
 
 // Calls of this kind give nothing back but an error, or a count of bytes.
@@ -35,6 +35,7 @@ bool CanBeDropped(Op op) {
     case Op::kRemovexattr:
     case Op::kPwrite:
     case Op::kFallocate:
+    case Op::kDiscard:
     case Op::kAnyChange:
     case Op::kAny:
       return true;
@@ -89,7 +90,18 @@ FaultCalls& FaultCalls::AtMount() {
 
 FaultCalls& FaultCalls::AtBranch(std::string_view name) {
   place_ = FaultPlace::kBranch;
-  branch_ = std::string(name);
+  name_ = std::string(name);
+  return *this;
+}
+
+FaultCalls& FaultCalls::AtDevice(std::string_view name) {
+  place_ = FaultPlace::kDevice;
+  name_ = std::string(name);
+  return *this;
+}
+
+FaultCalls& FaultCalls::Sectors(std::uint64_t first, std::uint64_t count) {
+  sectors_ = SectorSpan{first, count};
   return *this;
 }
 
@@ -123,6 +135,12 @@ Fault FaultCalls::Delay(Duration time) const {
   return fault;
 }
 
+Fault FaultCalls::FlipBit(std::uint64_t bit) const {
+  Fault fault(*this, Fault::Effect::kFlipBit);
+  fault.bit_ = bit;
+  return fault;
+}
+
 Fault FaultCalls::Drop() const { return Fault(*this, Fault::Effect::kDrop); }
 Fault FaultCalls::Crash() const { return Fault(*this, Fault::Effect::kCrash); }
 
@@ -143,6 +161,10 @@ std::optional<std::string> Fault::Mistake() const {
   if (effect_ == Effect::kDrop && !CanBeDropped(op())) {
     return absl::StrFormat("a %s gives something back and cannot be dropped", OpName(op()));
   }
+  if (effect_ == Effect::kFlipBit && op() != Op::kPread && op() != Op::kPwrite) {
+    return absl::StrFormat("a %s carries no bits to flip", OpName(op()));
+  }
+  if (calls_.sectors_ && calls_.sectors_->count == 0) return "a fault of 0 sectors hits nothing";
   if (calls_.times_ == std::uint64_t{0}) return "a fault of 0 times hits nothing";
   return std::nullopt;
 }
@@ -150,8 +172,13 @@ std::optional<std::string> Fault::Mistake() const {
 std::string Fault::ToString() const {
   std::string text(OpName(op()));
   if (calls_.pattern_) absl::StrAppendFormat(&text, " of %s", *calls_.pattern_);
+  if (calls_.sectors_) {
+    absl::StrAppendFormat(&text, " of sectors %d+%d", calls_.sectors_->first,
+                          calls_.sectors_->count);
+  }
   if (place() == FaultPlace::kMount) text += " at the mount";
   if (place() == FaultPlace::kBranch) absl::StrAppendFormat(&text, " at %s", branch());
+  if (place() == FaultPlace::kDevice) absl::StrAppendFormat(&text, " at device %s", device());
   if (calls_.after_ > 0) absl::StrAppendFormat(&text, ", after %d", calls_.after_);
   if (calls_.times_) {
     absl::StrAppendFormat(&text, ", %d time%s", *calls_.times_, *calls_.times_ == 1 ? "" : "s");
@@ -166,6 +193,8 @@ std::string Fault::ToString() const {
       return text + absl::StrFormat("takes %d ns", delay_.virtual_ns);
     case Effect::kDrop:
       return text + "is dropped";
+    case Effect::kFlipBit:
+      return text + absl::StrFormat("has bit %d flipped", bit_);
     case Effect::kCrash:
       return text + "crashes";
   }
@@ -174,6 +203,14 @@ std::string Fault::ToString() const {
 
 bool Fault::MatchesPath(const std::string& path) const {
   return fnmatch(calls_.pattern_->c_str(), path.c_str(), FNM_PATHNAME) == 0;
+}
+
+bool Fault::MatchesSectors(const std::optional<SectorSpan>& touched) const {
+  if (!calls_.sectors_) return true;
+  if (!touched || touched->count == 0) return false;
+  const SectorSpan& mine = *calls_.sectors_;
+  return touched->first >= mine.first ? touched->first - mine.first < mine.count
+                                      : mine.first - touched->first < touched->count;
 }
 
 bool Fault::Hits(std::uint64_t count) const {

@@ -13,8 +13,10 @@ std::string FiredFault::ToString() const {
   std::string text = ops.ToString();
   if (!detail.empty()) absl::StrAppendFormat(&text, " %s", detail);
   if (!paths.empty()) absl::StrAppendFormat(&text, " of %s", absl::StrJoin(paths, ", "));
+  if (sectors) absl::StrAppendFormat(&text, " of sectors %d+%d", sectors->first, sectors->count);
   if (site.kind == FaultSite::Kind::kMount) return text + " at the mount";
-  return text + absl::StrFormat(" at %s", site.name);
+  text += site.kind == FaultSite::Kind::kDevice ? " at device" : " at";
+  return text + absl::StrFormat(" %s", site.name);
 }
 
 void FaultPlan::Add(const Fault& fault) {
@@ -69,6 +71,8 @@ bool MatchesSite(const Fault& fault, const FaultSite& site) {
       return site.kind == FaultSite::Kind::kMount;
     case FaultPlace::kBranch:
       return site.kind == FaultSite::Kind::kBranch && site.name == fault.branch();
+    case FaultPlace::kDevice:
+      return site.kind == FaultSite::Kind::kDevice && site.name == fault.device();
   }
   return false;
 }
@@ -80,6 +84,8 @@ bool Suits(Fault::Effect effect, const FaultCall& call) {
       return call.can_be_short;
     case Fault::Effect::kDrop:
       return call.can_be_dropped;
+    case Fault::Effect::kFlipBit:
+      return call.can_be_flipped;
     case Fault::Effect::kFail:
     case Fault::Effect::kDelay:
     case Fault::Effect::kCrash:
@@ -120,6 +126,7 @@ void FaultPlan::Running::Count(Arrival& arrival, std::size_t index) {
   const Fault& fault = rule.fault;
   if (rule.covered > 0 || !arrival.call.ops.Has(fault.op())) return;
   if (!MatchesSite(fault, arrival.site) || !Suits(fault.effect(), arrival.call)) return;
+  if (!fault.MatchesSectors(arrival.call.sectors)) return;
   if (fault.has_pattern()) {
     const auto fits = [&](const std::string& path) { return fault.MatchesPath(path); };
     if (std::none_of(arrival.paths.begin(), arrival.paths.end(), fits) &&
@@ -153,10 +160,13 @@ void FaultPlan::Running::Fire(Arrival& arrival, std::size_t index) {
     case Fault::Effect::kDrop:
       dropped_ = true;
       break;
+    case Fault::Effect::kFlipBit:
+      flipped_bits_.push_back(fault.bit());
+      break;
   }
   if (arrival.paths.empty()) arrival.paths = arrival.call.paths();
   plan_.fired_.push_back({index, arrival.site, arrival.call.ops, arrival.paths,
-                          std::string(arrival.call.detail), failure_});
+                          std::string(arrival.call.detail), failure_, arrival.call.sectors});
   arrival.probe.Emit([&] {
     const Errno error = failure_.value_or(Errno{});
     return Event{.kind = EventKind::kFaultInjected, .detail = static_cast<std::uint64_t>(error)};

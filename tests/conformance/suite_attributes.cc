@@ -225,6 +225,7 @@ TEST_P(FileSystemConformance, WriteByAStrangerDropsSetGidWithoutGroupExecute) {
 }
 
 TEST_P(FileSystemConformance, AllocateByAUserDropsSetUid) {
+  LAMINA_NEEDS(fs().limits().allocates);
   const NodeId file = MakeFile(root(), "a");
   ASSERT_THAT(Set(file, {.mode = 04777}), Succeeds());
   ActAs(UserCredentials(7, 8));

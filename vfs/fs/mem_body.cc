@@ -126,8 +126,8 @@ void MemFs::Body::Accessed(const OpContext& op, NodeId id) {
 }
 
 void MemFs::Body::DropPrivileges(const OpContext& op, Node& node) {
-  node.mode = internal::ModeAfterWrite(op.cred, node);
-  EraseXattr(node, internal::kCapabilityKey);
+  node.mode = ModeAfterWrite(op.cred, internal::Ruled(node));
+  EraseXattr(node, kCapabilityKey);
 }
 
 void MemFs::Body::EraseXattr(Node& node, std::string_view key) {

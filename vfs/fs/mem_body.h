@@ -92,8 +92,6 @@ struct MemFs::Body {
   void PutXattr(internal::Node& node, std::string_view key, std::string_view value);
   // chmod: an access ACL follows.
   void SetMode(internal::Node& node, std::uint16_t mode);
-  // Errors: kOpNotSupp; kInval; kPerm.
-  Result<void> CheckXattrChange(const internal::Node& node, std::string_view key) const;
   // Errors: kInval; kOpNotSupp; kAccess a default ACL of something else than a directory; kNoSpc.
   Result<void> SetAcl(const OpContext& op, NodeId id, std::string_view key, std::string_view value);
   // Loads lazy content for good. Errors: those of loading; kNoSpc.

@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::uint64_t kSectorsPerPage = kPageBytes / 512;
 constexpr std::uint64_t kDirectoryEntryBytes = 20;  // what tmpfs counts
-constexpr std::size_t kMaxXattrKeyBytes = 255;
 
 std::uint64_t SizeOf(const Node& node) {
   if (node.is_directory()) return node.names().size() * kDirectoryEntryBytes;
@@ -68,8 +67,8 @@ Result<void> MemFs::SetAttr(const OpContext& op, NodeId id, const AttrChange& ch
   Node& node = body_->Writable(id);
   if (no_change) node.mtime = old_mtime;
   if (change.uid.has_value() || change.gid.has_value()) {
-    node.mode = internal::ModeAfterChown(op.cred, node);
-    if (!node.is_directory()) body_->EraseXattr(node, internal::kCapabilityKey);
+    node.mode = ModeAfterChown(op.cred, internal::Ruled(node));
+    if (!node.is_directory()) body_->EraseXattr(node, kCapabilityKey);
     node.uid = change.uid.value_or(node.uid);
     node.gid = change.gid.value_or(node.gid);
   }
@@ -99,7 +98,7 @@ Result<std::string> MemFs::ReadLink(const OpContext& op, NodeId id) {
 Result<std::string> MemFs::GetXattr(const OpContext&, NodeId id, std::string_view key) {
   const Node* node = body_->Find(id);
   if (node == nullptr) return Errno::kStale;
-  if (Result<void> known = internal::CheckXattrKey(*node, key); !known.ok()) return known.error();
+  if (Result<void> known = CheckXattrKey(node->type, key); !known.ok()) return known.error();
   const std::string* value = node->xattrs ? node->xattrs->Find(key) : nullptr;
   if (value == nullptr) return Errno::kNoData;
   return *value;
@@ -115,13 +114,6 @@ Result<std::vector<std::string>> MemFs::ListXattr(const OpContext&, NodeId id) {
   return keys;
 }
 
-Result<void> MemFs::Body::CheckXattrChange(const Node& node, std::string_view key) const {
-  if (Result<void> known = internal::CheckXattrKey(node, key); !known.ok()) return known;
-  const bool may_have_user_keys = node.is_regular() || node.is_directory();
-  if (key.starts_with("user.") && !may_have_user_keys) return Errno::kPerm;
-  return {};
-}
-
 Result<void> MemFs::SetXattr(const OpContext& op, NodeId id, std::string_view key,
                              std::string_view value, XattrMode mode) {
   const Node* node = body_->Find(id);
@@ -129,11 +121,11 @@ Result<void> MemFs::SetXattr(const OpContext& op, NodeId id, std::string_view ke
   if (body_->frozen) return Errno::kRoFs;
   if (key.empty() || key.size() > kMaxXattrKeyBytes) return Errno::kRange;
   if (value.size() > limits().xattr_value_max) return Errno::k2Big;
-  if (Result<void> checked = body_->CheckXattrChange(*node, key); !checked.ok()) return checked;
+  if (Result<void> checked = CheckXattrChange(node->type, key); !checked.ok()) return checked;
   const std::string* before = node->xattrs ? node->xattrs->Find(key) : nullptr;
   if (mode == XattrMode::kCreate && before != nullptr) return Errno::kExist;
   if (mode == XattrMode::kReplace && before == nullptr) return Errno::kNoData;
-  if (internal::IsAclKey(key)) return body_->SetAcl(op, id, key, value);
+  if (IsAclKey(key)) return body_->SetAcl(op, id, key, value);
   const std::uint64_t freed = before == nullptr ? 0 : before->size();
   if (value.size() > freed && value.size() - freed > body_->free_bytes()) return Errno::kNoSpc;
   Node& changed = body_->Writable(id);
@@ -157,9 +149,7 @@ Result<void> MemFs::Body::SetAcl(const OpContext& op, NodeId id, std::string_vie
   if (keep && value.size() > free_bytes()) return Errno::kNoSpc;
   Node& node = Writable(id);
   if (is_access && !acl->empty()) {
-    const bool may_set_id = op.cred.InGroup(node.gid) || op.cred.Has(Capability::kFSetId);
-    const unsigned special = node.mode & (may_set_id ? 07000U : 05000U);
-    node.mode = static_cast<std::uint16_t>(special | ModeFromAcl(*acl));
+    node.mode = ModeAfterAcl(op.cred, internal::Ruled(node), *acl);
   }
   if (keep) {
     PutXattr(node, key, FormatPosixAcl(*acl));
@@ -174,7 +164,7 @@ Result<void> MemFs::RemoveXattr(const OpContext& op, NodeId id, std::string_view
   const Node* node = body_->Find(id);
   if (node == nullptr) return Errno::kStale;
   if (body_->frozen) return Errno::kRoFs;
-  if (Result<void> checked = body_->CheckXattrChange(*node, key); !checked.ok()) return checked;
+  if (Result<void> checked = CheckXattrChange(node->type, key); !checked.ok()) return checked;
   if (!node->xattrs || node->xattrs->Find(key) == nullptr) return Errno::kNoData;
   Node& changed = body_->Writable(id);
   body_->EraseXattr(changed, key);

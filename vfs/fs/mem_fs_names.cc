@@ -18,8 +18,6 @@ using internal::TargetPart;
 
 namespace {
 
-constexpr std::size_t kMaxTargetBytes = 4095;
-
 void SetTarget(Node& node, std::string_view target) {
   node.size_or_rdev = target.size();
   if (target.size() > internal::kSmallBytes) {
@@ -48,7 +46,7 @@ Result<void> MemFs::Body::CheckNew(const Node& dir, const NewNode& node) const {
   if (free_nodes() == 0) return Errno::kNoSpc;
   std::uint64_t bytes = is_link ? internal::TargetPages(node.symlink_target.size()) * 4096 : 0;
   if (dir.xattrs) {
-    const internal::AclOfNew acl = internal::InheritedByNew(dir, node.type, node.mode);
+    const AclOfNew acl = internal::InheritedFrom(dir, node.type, node.mode);
     bytes += acl.access.size() + acl.default_for_below.size();
   }
   if (bytes > free_bytes()) return Errno::kNoSpc;
@@ -57,8 +55,8 @@ Result<void> MemFs::Body::CheckNew(const Node& dir, const NewNode& node) const {
 
 NodeId MemFs::Body::MakeNode(const OpContext& op, NodeId dir, const NewNode& node) {
   const Node& parent = *Find(dir);
-  const internal::NewOwner owner = internal::OwnerOfNew(op.cred, parent, node.type, node.mode);
-  const internal::AclOfNew acl = internal::InheritedByNew(parent, node.type, owner.mode);
+  const NewOwner owner = OwnerOfNew(op.cred, internal::Ruled(parent), node.type, node.mode);
+  const AclOfNew acl = internal::InheritedFrom(parent, node.type, owner.mode);
   const NodeId id{next_node++};
   Node& made = Writable(id);
   made.type = node.type;

@@ -168,6 +168,8 @@ struct FsLimits {
   std::uint8_t stacking_depth = 0;  // 0: holds its own data; a union: 1 + the deepest branch
   bool checks_access = false;       // CheckAccess has something to say
   bool copies_across = true;        // false: copy_file_range is kXDev where Clone is (AUFS)
+  std::uint64_t file_bytes_max = ~std::uint64_t{0} >> 1U;  // beyond: kFBig
+  bool allocates = true;  // false: Allocate is kOpNotSupp but for kPunch (ext2)
 };
 
 class FileSystem;
