@@ -51,6 +51,22 @@ Json ChangesJson(const sim::Explanation& why) {
   return changes;
 }
 
+Json BlocksJson(const sim::Explanation& why) {
+  Json blocks = Json::array();
+  for (const sim::ExplainedBlock& block : why.blocks) {
+    Json line = {{"device", block.device},
+                 {"block", block.block},
+                 {"block_bytes", block.block_bytes},
+                 {"place", block.place}};
+    if (block.chunk) line["chunk"] = *block.chunk;
+    line["shared_with"] = block.shared_with;
+    if (!block.sharing.empty()) line["sharing"] = block.sharing;
+    line["effect"] = block.effect;
+    blocks.push_back(std::move(line));
+  }
+  return blocks;
+}
+
 Json CostJson(const sim::ExplainedCost& cost) {
   Json out = {{"steps", cost.steps},
               {"bytes_read", cost.bytes_read},
@@ -81,7 +97,9 @@ class ExplainCommand final : public Command {
     app.add_option("-s,--seed", seed_, "seed of random operations")->capture_default_str();
     style_.AddTo(app);
     app.prefix_command();
-    app.footer("OPERATION follows the options: a file operation, or a remount, as in a scenario.");
+    app.footer(
+        "OPERATION follows the options: one on files or on a device, or a remount, as in a "
+        "scenario.");
   }
 
   int Run() override {
@@ -120,6 +138,7 @@ class ExplainCommand final : public Command {
                      {"changes", ChangesJson(why)},
                      {"cost", CostJson(why.cost)},
                      {"answer", why.answer}};
+    if (!why.blocks.empty()) document["blocks"] = BlocksJson(why);
     if (why.error) document["errno"] = std::string(ErrnoName(*why.error));
     document["notes"] = why.notes;
     if (why.was_run) document["was_run"] = true;

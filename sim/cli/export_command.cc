@@ -1,4 +1,5 @@
-// `lamina export`: layers or the mounted tree of a scenario, written to directories of the host.
+// `lamina export`: layers or the mounted tree of a scenario, or another tree, written to
+// directories of the host or into an image of a file system.
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
@@ -9,10 +10,13 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "lamina/image/ext_image.h"
 #include "lamina/image/host_export.h"
 #include "lamina/sim/layer_diff.h"
+#include "lamina/sim/source_tree.h"
 #include "sim/cli/answer.h"
 #include "sim/cli/command.h"
+#include "sim/cli/export_target.h"
 #include "sim/cli/scenario_file.h"
 
 namespace lamina::cli {
@@ -52,20 +56,53 @@ Json ReportJson(const Export& part, const HostExportReport& report) {
           {"devices_left_out", report.devices_left_out}};
 }
 
+std::string ImageText(const ExtImageReport& report) {
+  const TreeCopyReport& tree = report.tree;
+  std::string text = absl::StrFormat(
+      "%d files, %d directories, %d symlinks, %d others, %d hard links, %s; an image of %s",
+      tree.files, tree.directories, tree.symlinks, tree.special, tree.hard_links,
+      ShowSize(tree.bytes), ShowSize(report.size_bytes));
+  if (tree.xattrs_dropped != 0) {
+    absl::StrAppendFormat(&text, "; left out: %d xattrs", tree.xattrs_dropped);
+  }
+  return text;
+}
+
+Json ImageJson(const std::string& name, const ExportTarget& target, const ExtImageReport& report) {
+  return {{"layer", name},
+          {"image", target.path},
+          {"size_bytes", report.size_bytes},
+          {"files", report.tree.files},
+          {"directories", report.tree.directories},
+          {"symlinks", report.tree.symlinks},
+          {"others", report.tree.special},
+          {"hard_links", report.tree.hard_links},
+          {"bytes", report.tree.bytes},
+          {"xattrs_left_out", report.tree.xattrs_dropped}};
+}
+
 class ExportCommand final : public Command {
  public:
   std::string_view name() const override { return "export"; }
   std::string_view summary() const override {
-    return "write a layer or the mounted tree to a directory of this machine";
+    return "write a layer or a tree to a directory or an ext4 image of this machine";
   }
   std::string_view examples() const override {
     return "  lamina export copy-up.scn dir:upper           the upper, as a kernel would mount it\n"
-           "  lamina export --merged copy-up.scn dir:tree   the tree that a process sees\n";
+           "  lamina export --merged copy-up.scn dir:tree   the tree that a process sees\n"
+           "  lamina export tar:base.tar ext4:disk.img:64M  a file system that a kernel mounts\n";
   }
 
   void AddOptions(CLI::App& app) override {
-    app.add_option("FILE", file_, "a scenario; - is standard input")->required();
-    app.add_option("TARGET", target_, "dir:DIR, a directory that is missing or empty")->required();
+    app.add_option("SOURCE", file_,
+                   "a scenario; - is standard input; or dir:DIR, tar:A,B (bottom first), ext4:FILE")
+        ->required();
+    app.add_option(
+           "TARGET", target_,
+           "dir:DIR, a directory that is missing or empty; or ext4:FILE[:SIZE], a file that "
+           "is missing or holds nothing (SIZE as 64M; default: that of the file, else what "
+           "the tree needs)")
+        ->required();
     CLI::Option* layer = app.add_option(
         "--layer", layer_, "this layer (default: the upper, or AUFS's topmost writable branch)");
     CLI::Option* merged =
@@ -80,11 +117,15 @@ class ExportCommand final : public Command {
   }
 
   int Run() override {
-    if (!target_.starts_with("dir:") || target_.size() == 4) {
+    const absl::StatusOr<ExportTarget> target = ParseExportTarget(target_);
+    if (!target.ok()) return answer_.Complain(target.status(), kExitUsage);
+    if (sim::IsHostSource(file_)) return RunOnHostSource(*target);
+    if (all_ && target->form == ExportForm::kExt) {
       return answer_.Complain(
-          absl::InvalidArgumentError(absl::StrFormat("'%s' is not dir:DIR", target_)), kExitUsage);
+          absl::InvalidArgumentError("lamina export: --all needs dir:DIR: an image holds one tree"),
+          kExitUsage);
     }
-    const std::string directory = target_.substr(4);
+    const std::string directory = target->path;
     const absl::StatusOr<sim::Scenario> scenario = LoadScenarioToRun(file_, seed_);
     if (!scenario.ok()) return answer_.Complain(scenario.status(), kExitUnreadable);
     sim::ScenarioRun run(*scenario, {});
@@ -97,10 +138,23 @@ class ExportCommand final : public Command {
           absl::UnavailableError(absl::StrFormat("%s: %s", directory, std::strerror(errno))),
           kExitErrno);
     }
-    return Write(*parts);
+    return Write(*parts, *target);
   }
 
  private:
+  // Layers of the host are one tree: the options that choose a layer mean nothing there.
+  int RunOnHostSource(const ExportTarget& target) {
+    if (all_ || merged_ || !layer_.empty() || after_.has_value()) {
+      return answer_.Complain(
+          absl::InvalidArgumentError("lamina export: --layer, --merged, --all and --after are for "
+                                     "a scenario"),
+          kExitUsage);
+    }
+    const absl::StatusOr<std::unique_ptr<sim::SourceTree>> tree = sim::SourceTree::Open(file_);
+    if (!tree.ok()) return answer_.Complain(tree.status(), kExitUnreadable);
+    return Write({{"tree", &(*tree)->fs(), (*tree)->root(), target.path}}, target);
+  }
+
   static Export PartOf(const sim::ScenarioLayer& layer, const std::string& target) {
     return {layer.name, layer.fs, layer.root, target};
   }
@@ -140,7 +194,23 @@ class ExportCommand final : public Command {
     return parts;
   }
 
-  int Write(const std::vector<Export>& parts) const {
+  int WriteImage(const Export& part, const ExportTarget& target) const {
+    const Credentials root = RootCredentials();
+    const OpContext op{root, kSimulationStart, Probe()};
+    const absl::StatusOr<ExtImageReport> report =
+        WriteExtImage(op, *part.fs, part.root, target.path, {.size_bytes = target.size_bytes});
+    if (!report.ok()) return answer_.Complain(report.status(), StatusOf(report.status()));
+    if (answer_.json) {
+      answer_.PrintJson(
+          {{"file", file_}, {"exports", Json::array({ImageJson(part.name, target, *report)})}});
+    } else {
+      answer_.Print(absl::StrFormat("%-10s %s\n", part.name, ImageText(*report)));
+    }
+    return kExitDone;
+  }
+
+  int Write(const std::vector<Export>& parts, const ExportTarget& target) const {
+    if (target.form == ExportForm::kExt) return WriteImage(parts.front(), target);
     HostExportOptions options;
     if (leave_out_) options.unpermitted = Unpermitted::kLeaveOut;
     const Credentials root = RootCredentials();
@@ -164,7 +234,8 @@ class ExportCommand final : public Command {
 
   // A wrong directory is wrong usage; the rest is the host that would not.
   static int StatusOf(const absl::Status& status) {
-    const bool usage = absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status);
+    const bool usage = absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status) ||
+                       absl::IsAlreadyExists(status);
     return usage ? kExitUsage : kExitErrno;
   }
 

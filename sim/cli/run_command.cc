@@ -45,8 +45,10 @@ std::string FailureText(const sim::Scenario& scenario, const sim::ScenarioFailur
 
 Json CountersJson(const sim::ScenarioCounters& counters) {
   Json out;
-  for (const char* name : {"operations", "errors", "copy_ups", "bytes_copied", "bytes_asked",
-                           "bytes_read", "bytes_written", "branch_probes", "whiteouts_seen"}) {
+  for (const char* name :
+       {"operations", "errors", "copy_ups", "bytes_copied", "bytes_asked", "bytes_read",
+        "bytes_written", "branch_probes", "whiteouts_seen", "chunks_provisioned", "sharing_broken",
+        "exceptions", "commits", "device_bytes_read", "device_bytes_written"}) {
     out[name] = sim::CounterByName(counters, name).value_or(0);
   }
   return out;
@@ -231,12 +233,14 @@ class RunCommand final : public Command {
     if (!step.operation) {
       // Mounts that work are no news.
       if (!step.result.empty() && step.result != "OK") {
-        Print(absl::StrFormat("     %s  %s\n", step.statement->text, result));
+        Print(absl::StrFormat("     %s  %s\n", step.statement->text, ShortResult(step.result)));
       }
       return;
     }
     std::string outcome = result;
-    if (step.bytes_copied > 0) outcome += "  copy-up " + ShowSize(step.bytes_copied);
+    const bool copied = step.bytes_copied > 0;
+    if (copied && !step.on_devices) outcome += "  copy-up " + ShowSize(step.bytes_copied);
+    if (copied && step.on_devices) outcome += "  copied " + ShowSize(step.bytes_copied);
     std::string line = absl::StrFormat("%3d  %-40s  %-28s", run.counters().operations,
                                        Shortened(step.statement->text, 60), outcome);
     if (!step.provenance.empty()) {

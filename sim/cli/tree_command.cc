@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "lamina/sim/source_tree.h"
 #include "lamina/sim/tree.h"
 #include "sim/cli/answer.h"
 #include "sim/cli/command.h"
@@ -97,13 +98,14 @@ class TreeCommand final : public Command {
   std::string_view summary() const override { return "the tree, and which layer shows what"; }
   std::string_view examples() const override {
     return "  lamina tree --hidden copy-up.scn         with whiteouts and hidden copies\n"
-           "  lamina tree --dump tar:base.tar,app.tar  two layers as the kernel would show them\n";
+           "  lamina tree --dump tar:base.tar,app.tar  two layers as the kernel would show them\n"
+           "  lamina tree --dump ext4:disk.img         what a mount of the image shows\n";
   }
 
   void AddOptions(CLI::App& app) override {
     app.add_option("SOURCE", source_,
                    "a scenario; - is standard input; with --dump also dir:DIR, tar:A,B (bottom "
-                   "first)")
+                   "first), ext4:FILE (an image of ext2, ext3 or ext4)")
         ->required();
     CLI::Option* hidden =
         app.add_flag("--hidden", hidden_, "show whiteouts and hidden copies, too");
@@ -122,9 +124,7 @@ class TreeCommand final : public Command {
   }
 
   int Run() override {
-    if (dump_ && (source_.starts_with("dir:") || source_.starts_with("tar:"))) {
-      return Dump(sim::CanonicalTree(source_));
-    }
+    if (dump_ && sim::IsHostSource(source_)) return Dump(sim::CanonicalTree(source_));
     const absl::StatusOr<sim::Scenario> scenario = LoadScenarioToRun(source_, seed_);
     if (!scenario.ok()) return answer_.Complain(scenario.status(), kExitUnreadable);
     if (dump_) return Dump(sim::CanonicalTreeOf(*scenario));

@@ -40,7 +40,7 @@ const ScenarioMount* TargetMount(const ScenarioRun& run) {
   const Process* target = run.target();
   if (target == nullptr) return nullptr;
   for (const ScenarioMount* mount : run.mounts()) {
-    if (mount->process == target) return mount;
+    if (mount->process == target && mount->fs != nullptr) return mount;
   }
   return nullptr;
 }

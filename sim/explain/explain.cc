@@ -194,8 +194,8 @@ std::vector<std::string> NotesOn(const Explanation& why, const PlanningFs& plan,
 bool MustRun(const Statement& operation) {
   const internal::Operation& row = *operation.operation;
   if (row.name == "remount") return true;
-  return row.signature.most > 0 && row.name != "open" &&
-         row.signature.kind(0) == internal::ArgumentKind::kName;
+  return row.kind == internal::OperationClass::kFile && row.signature.most > 0 &&
+         row.name != "open" && row.signature.kind(0) == internal::ArgumentKind::kName;
 }
 
 // Runs the operation and gives its answer and cost.
@@ -247,6 +247,32 @@ absl::StatusOr<Explanation> ExplainByRunning(ScenarioRun& run, CostMeter& meter,
   return why;
 }
 
+absl::StatusOr<Explanation> ExplainOnDevices(ScenarioRun& run, const Statement& operation) {
+  Explanation why;
+  why.operation = operation.text;
+  why.was_run = true;
+  absl::StatusOr<std::vector<ExplainedBlock>> blocks = ExplainBlocks(run, operation);
+  if (!blocks.ok()) return blocks.status();
+  why.blocks = *std::move(blocks);
+  const ScenarioCounters before = run.counters();
+  absl::StatusOr<StepReport> step = run.RunExtra(operation);
+  if (!step.ok()) return step.status();
+  why.answer = step->result;
+  why.error = step->error;
+  const ScenarioCounters& after = run.counters();
+  const std::uint64_t copied = after.bytes_copied - before.bytes_copied;
+  why.cost.bytes_asked = after.bytes_asked - before.bytes_asked;
+  why.cost.bytes_read = copied + (after.bytes_read - before.bytes_read);
+  why.cost.bytes_written = copied + why.cost.bytes_asked;
+  if (copied > 0) {
+    why.changes.push_back({"copy of chunks", "", {{"whole chunks", false, false, copied, copied}}});
+  }
+  if (why.cost.bytes_asked > 0) {
+    why.changes.push_back({"write", "", {{"the data", false, false, 0, why.cost.bytes_asked}}});
+  }
+  return why;
+}
+
 }  // namespace
 
 absl::StatusOr<Statement> ParseOperation(const std::vector<std::string>& words,
@@ -267,9 +293,13 @@ absl::StatusOr<Statement> ParseOperation(const std::vector<std::string>& words,
     return absl::InvalidArgumentError(absl::StrFormat("'%s': %s", line, message.substr(what)));
   }
   const bool one = parsed->statements.size() == 2;
-  if (!one || (parsed->statements[1].operation->kind != internal::OperationClass::kFile &&
-               parsed->statements[1].name != "remount")) {
-    return absl::InvalidArgumentError(absl::StrFormat("'%s' is not one file operation", line));
+  const bool explained =
+      one && (parsed->statements[1].operation->kind == internal::OperationClass::kFile ||
+              parsed->statements[1].operation->kind == internal::OperationClass::kDevice ||
+              parsed->statements[1].name == "remount");
+  if (!explained) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("'%s' is not one operation on files or devices", line));
   }
   return std::move(parsed->statements[1]);
 }
@@ -316,6 +346,9 @@ absl::StatusOr<Explanation> ExplainAfter(const Scenario& scenario,
   if (operations && run.counters().operations < *operations) {
     return absl::OutOfRangeError(absl::StrFormat("%s has %d operations, not %d", scenario.file,
                                                  run.counters().operations, *operations));
+  }
+  if (operation.operation->kind == internal::OperationClass::kDevice) {
+    return ExplainOnDevices(run, operation);
   }
   if (MustRun(operation)) return ExplainByRunning(run, meter, operation);
   absl::StatusOr<Explanation> why = ExplainNext(run, operation);

@@ -30,10 +30,11 @@ class Narrator {
 
   std::string Text() {
     for (const ExplainedLookup& lookup : why_.lookups) AddLookup(lookup);
-    if (why_.was_run) {
+    for (const ExplainedBlock& block : why_.blocks) AddBlock(block);
+    if (why_.was_run && why_.blocks.empty()) {
       const bool remount = why_.operation.starts_with("remount ");
       Add(absl::StrFormat("%s: it was run for its answer",
-                          remount ? "changes the mount" : "works on an open handle"));
+                          remount ? "changes the mount" : "works on an open handle or a device"));
     }
     for (const ExplainedChange& change : why_.changes) text_width_ = WidthFor(change);
     if (!why_.changes.empty()) {
@@ -67,6 +68,22 @@ class Narrator {
       Add(absl::StrFormat("  %s %s  %s  %s", label, Padded(branch.layer, layer),
                           Padded(branch.outcome, outcome), branch.decision));
     }
+  }
+
+  void AddBlock(const ExplainedBlock& block) {
+    Add(absl::StrFormat("block %d of %s, %s", block.block, block.device,
+                        SizeText(block.block_bytes)));
+    const auto row = [&](std::string_view name, const std::string& text) {
+      if (!text.empty()) Add(absl::StrFormat("  %-12s  %s", name, text));
+    };
+    row("lies on", block.place);
+    std::string others;
+    for (const std::string& other : block.shared_with) {
+      others += (others.empty() ? "" : ", ") + other;
+    }
+    row("shared with", others);
+    row("sharing", block.sharing);
+    row("so", block.effect);
   }
 
   std::size_t WidthFor(const ExplainedChange& change) const {

@@ -93,6 +93,9 @@ void LayeredFs::Inject(const Fault& fault) {
       caller_->mount->FindLower(fault.branch()) == nullptr) {
     mistake = absl::StrFormat("the mount has no layer %s", Quoted(fault.branch()));
   }
+  if (fault.place() == sim::FaultPlace::kDevice) {
+    mistake = absl::StrFormat("the mount has no device %s", Quoted(fault.device()));
+  }
   if (mistake) {
     std::fprintf(stderr, "lamina: fault %s: %s\n", fault.ToString().c_str(), mistake->c_str());
     std::abort();

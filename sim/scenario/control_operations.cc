@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "sim/scenario/host_layers.h"
 #include "sim/scenario/mounts.h"
 #include "sim/scenario/operation.h"
@@ -34,6 +35,26 @@ Problem CheckLayer(const ArgumentRules& rules, const std::vector<ScenarioArgumen
   if (i + 2 < args.size()) return {{i + 2, "too many arguments"}};
   std::string wrong = CheckLayerSource(args[i + 1].text, rules.limits->host_files);
   if (!wrong.empty()) return {{i + 1, std::move(wrong)}};
+  return std::nullopt;
+}
+
+// [POINT], or dev:DEVICE [POINT] [OPTIONS]
+Problem CheckMount(const ArgumentRules& rules, const std::vector<ScenarioArgument>& args) {
+  const bool device = !args.empty() && args[0].text.starts_with("dev:");
+  if (device && rules.version < 2) {
+    return {{0, "`mount dev:` needs `scenario 2` as the first line"}};
+  }
+  if (device && args[0].text.size() == 4) return {{0, "expected dev:DEVICE"}};
+  if (!device && args.size() > 1) {
+    return {{1, "too many arguments for `mount`, which takes 1 at most"}};
+  }
+  if (args.size() < 3) return std::nullopt;
+  const std::vector<std::string> words = absl::StrSplit(args[2].text, ',');
+  for (const std::string& word : words) {
+    if (word != "ro" && word != "rw" && word != "discard" && word != "noatime" && word != "nodev") {
+      return {{2, absl::StrFormat("'%s' is none of: ro rw discard noatime nodev", word)}};
+    }
+  }
   return std::nullopt;
 }
 
@@ -143,6 +164,11 @@ absl::StatusOr<std::string> BranchesText(World& world, ScenarioMount& names) {
 
 Outcome RunMount(const Call& call) {
   World& world = call.world;
+  if (call.has(0) && call.text(0).starts_with("dev:")) {
+    BeforeMount(world);
+    return world.MountDevice(call.text(0).substr(4), call.has(1) ? call.text(1) : "merged",
+                             call.has(2) ? call.text(2) : "");
+  }
   if (world.stack.empty()) return absl::FailedPreconditionError("mount without stack");
   ScenarioMount names;
   const absl::StatusOr<std::string> lead =
@@ -272,7 +298,8 @@ constexpr Operation kOperations[] = {
     {"layer", kSilent, TakesMany(1, Kind::kLayerName, Kind::kText), RunLayer, false, 1, CheckLayer},
     {"stack", kSilent, TakesMany(0, Kind::kText), RunStack, false, 1, CheckStack},
     {"options", kSilent, TakesMany(0, Kind::kText), RunOptions},
-    {"mount", kPrinted, Takes(0, Kind::kMountName), RunMount},
+    {"mount", kPrinted, Takes(0, Kind::kMountName, Kind::kMountName, Kind::kText), RunMount, false,
+     1, CheckMount},
     {"rawmount", kPrinted, Takes(2, Kind::kMountName, Kind::kText), RunRawMount},
     {"remount", kPrinted, Takes(2, Kind::kMountName, Kind::kText), RunRemount, false, 2},
     {"sleep", kPrinted, Takes(1, Kind::kTime), RunSleep, false, 2},
@@ -295,7 +322,6 @@ constexpr Operation kOperations[] = {
     {"clone", kForeign, TakesMany(0, Kind::kWord), nullptr, false, 2},
     {"rollback", kForeign, TakesMany(0, Kind::kWord), nullptr, false, 2},
     {"fault", kForeign, TakesMany(0, Kind::kWord), nullptr, false, 2},
-    {"crash", kForeign, TakesMany(0, Kind::kWord), nullptr, false, 2},
     {"workload", kForeign, TakesMany(0, Kind::kWord), nullptr, false, 2},
 };
 

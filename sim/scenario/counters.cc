@@ -10,7 +10,7 @@ struct Named {
   std::uint64_t ScenarioCounters::*member;
 };
 
-constexpr std::array<Named, 9> kCounters = {{
+constexpr std::array<Named, 15> kCounters = {{
     {"operations", &ScenarioCounters::operations},
     {"errors", &ScenarioCounters::errors},
     {"copy_ups", &ScenarioCounters::copy_ups},
@@ -20,6 +20,12 @@ constexpr std::array<Named, 9> kCounters = {{
     {"bytes_written", &ScenarioCounters::bytes_written},
     {"branch_probes", &ScenarioCounters::branch_probes},
     {"whiteouts_seen", &ScenarioCounters::whiteouts_seen},
+    {"chunks_provisioned", &ScenarioCounters::chunks_provisioned},
+    {"sharing_broken", &ScenarioCounters::sharing_broken},
+    {"exceptions", &ScenarioCounters::exceptions},
+    {"commits", &ScenarioCounters::commits},
+    {"device_bytes_read", &ScenarioCounters::device_bytes_read},
+    {"device_bytes_written", &ScenarioCounters::device_bytes_written},
 }};
 
 }  // namespace

@@ -89,7 +89,7 @@ Result<DirectoryRef> World::ResolveDirectory(std::string_view path,
     if (first == "fs_" + record->name) fs = record->fs.get();
   }
   if (MountRecord* mount = FindMount(first); mount != nullptr) {
-    fs = mount->tree->fs.get();
+    fs = &mount->tree->root_fs();
     below.push_back(mount->tree);
   }
   if (fs == nullptr) {
@@ -216,7 +216,7 @@ void World::ShowBranches(const UnionFs& fs) {
 
 Outcome World::Remount(const std::string& point, std::string_view text) {
   MountRecord* top = FindMount(point);
-  if (top == nullptr) return Errno::kInval;
+  if (top == nullptr || top->tree->fs == nullptr) return Errno::kInval;
   clock.Advance(Duration{1000});
   const Credentials root = RootCredentials();
   UnionFs& fs = *top->tree->fs;
@@ -230,9 +230,16 @@ Outcome World::Remount(const std::string& point, std::string_view text) {
 Outcome World::Sleep(Duration duration) {
   clock.Advance(duration);
   const Credentials root = RootCredentials();
+  counter.open = true;  // commits of pools
+  const Result<void> pumped =
+      devices.RunUntil(OpContext{root, clock.now(), Probe(&counter)}, clock.now());
+  counter.open = false;
+  if (!pumped.ok()) return pumped;
   for (const std::unique_ptr<MountRecord>& mount : mounts) {
-    const Result<void> done =
-        mount->tree->fs->RunUntil(OpContext{root, clock.now(), Probe()}, clock.now());
+    const OpContext op{root, clock.now(), Probe()};
+    const Result<void> done = mount->tree->fs != nullptr
+                                  ? mount->tree->fs->RunUntil(op, clock.now())
+                                  : mount->tree->ext->RunUntil(op, clock.now());
     if (!done.ok()) return done;
   }
   return std::string("OK");
@@ -252,26 +259,64 @@ Outcome World::Mount(const std::string& point, const MountText& text, const Scen
       aufs ? MountAufsText(text, *record->tree) : MountOverlayText(text, *record->tree, setup);
   if (!fs.ok()) return fs.error();
   record->tree->fs = *std::move(fs);
-  record->process =
-      std::make_unique<Process>(*record->tree->fs, record->tree->fs->root(),
-                                ProcessOptions{.clock = &clock,
-                                               .sink = &counter,
-                                               .locks = &record->locks,
-                                               .no_device_open = text.no_device_open});
-  record->no_device_open = text.no_device_open;
   record->shown = names;
+  record->shown.setup = std::move(setup);
+  AddMount(point, std::move(record), text.no_device_open);
+  if (aufs) ShowBranches(*mounts.back()->shown.fs);
+  return std::string("OK");
+}
+
+void World::AddMount(const std::string& point, std::unique_ptr<MountRecord> record,
+                     bool no_device_open) {
+  FileSystem& fs = record->tree->root_fs();
+  record->process = std::make_unique<Process>(fs, fs.root(),
+                                              ProcessOptions{.clock = &clock,
+                                                             .sink = &counter,
+                                                             .locks = &record->locks,
+                                                             .no_device_open = no_device_open});
+  record->no_device_open = no_device_open;
   record->shown.point = point;
   record->shown.fs = record->tree->fs.get();
+  record->shown.tree = &fs;
   record->shown.process = record->process.get();
-  record->shown.setup = std::move(setup);
   branches.reset();
-  if (aufs) ShowBranches(*record->shown.fs);
   trees_.push_back(record->tree);
   mounts.push_back(std::move(record));
   BeginEpoch();
   current_point = point;
   target_ = TargetKind::kMount;
   target_name_ = point;
+}
+
+Outcome World::MountDevice(const std::string& device, const std::string& point,
+                           std::string_view mount_flags) {
+  target_ = TargetKind::kNone;
+  DeviceRecord* on = devices.Find(device);
+  if (on == nullptr || !on->base.present()) return Errno::kNxIo;
+  const auto used = std::find(devices.mounted.begin(), devices.mounted.end(), device);
+  if (used != devices.mounted.end()) return Errno::kBusy;
+  ExtMountOptions how;
+  const std::string flags = absl::StrFormat(",%s,", mount_flags);
+  const auto has = [&](std::string_view flag) {
+    return flags.find(absl::StrFormat(",%s,", flag)) != std::string::npos;
+  };
+  if (has("ro")) how.access = ExtAccess::kReadOnly;
+  if (has("discard")) how.discard = ExtDiscard::kOn;
+  if (has("noatime")) how.atime = ExtAtime::kNever;
+  const std::unique_ptr<Process> base = ProcessAt(base_, base_.root());
+  const Result<void> made = base->Mkdir('/' + point, 0755);
+  if (!made.ok() && made.error() != Errno::kExist) return made;
+  counter.open = true;
+  ExtOutcome<std::unique_ptr<ExtFs>> mounted = ExtFs::Mount(DeviceCall(), on->front, how);
+  counter.open = false;
+  if (!mounted.ok()) return mounted.error().code;
+  auto record = std::make_unique<MountRecord>();
+  record->tree = std::make_shared<MountedTree>();
+  record->tree->ext = std::move(*mounted);
+  record->shown.device = device;
+  devices.mounted.push_back(device);
+  upper.reset();
+  AddMount(point, std::move(record), has("nodev"));
   return std::string("OK");
 }
 
@@ -286,9 +331,13 @@ Outcome World::Unmount(const std::string& point) {
   if (top->process->open_count() > 0) return Errno::kBusy;
   // An unmount waits for what was left for later.
   const Credentials root = RootCredentials();
+  const OpContext op{root, clock.now(), Probe()};
+  const bool is_union = top->tree->fs != nullptr;
+  if (!is_union && top->tree.use_count() > 1) return Errno::kBusy;  // a union stands on it
   const Result<void> rest =
-      top->tree->fs->RunUntil(OpContext{root, clock.now(), Probe()}, clock.now());
-  if (!rest.ok()) return rest;
+      is_union ? top->tree->fs->RunUntil(op, clock.now()) : top->tree->ext->Unmount(DeviceCall());
+  if (!rest.ok() && is_union) return rest;
+  std::erase(devices.mounted, top->shown.device);
   std::erase_if(mounts, [&](const auto& mount) { return mount.get() == top; });
   BeginEpoch();
   if (target_ == TargetKind::kMount && target_name_ == point) target_ = TargetKind::kNone;

@@ -76,6 +76,7 @@ enum class OperationClass : std::uint8_t {
   kPrinted,   // prints `L<line> <text> = <result>`
   kSpeaking,  // prints its own lines
   kFile,      // works on the target; set-up when that is a layer before the first mount
+  kDevice,    // works on a device: printed and counted like a file operation
   kBlock,     // repeat, end, rand: gone after parsing
   kForeign,   // of the language, not supported here
 };
@@ -114,9 +115,13 @@ struct Operation {
 std::span<const Operation> ControlOperations();
 std::span<const Operation> PathOperations();
 std::span<const Operation> HandleOperations();
+std::span<const Operation> DeviceOperations();
 
 // The row called `name`; null when there is none.
 const Operation* FindOperation(std::string_view name);
+
+// Is it a row of DeviceOperations?
+bool WorksOnDevices(const Operation& operation);
 
 }  // namespace lamina::sim::internal
 #endif  // LAMINA_SIM_SCENARIO_OPERATION_H_

@@ -92,6 +92,7 @@ class Parser {
     }
     const int column = tokens[arrow].column;
     const bool has_result = operation.kind == OperationClass::kFile ||
+                            operation.kind == OperationClass::kDevice ||
                             operation.kind == OperationClass::kPrinted || operation.name == "ask";
     if (!has_result) {
       return ErrorAt(column, absl::StrFormat("`%s` has no result to expect", operation.name));

@@ -83,7 +83,9 @@ absl::StatusOr<StepReport> ScenarioRun::RunExtra(const Statement& statement) {
   report.statement = &statement;
   const bool is_file = operation.kind == OperationClass::kFile;
   const bool set_up = is_file && world.IsSetUp();
-  report.operation = is_file && !set_up;
+  const bool on_devices = internal::WorksOnDevices(operation);
+  report.on_devices = on_devices;
+  report.operation = operation.kind == OperationClass::kDevice || (is_file && !set_up);
   Process* target = world.Target();
   if (world.options.columns && report.operation &&
       world.target_kind() == internal::TargetKind::kMount && !PathOf(statement).empty()) {
@@ -95,7 +97,7 @@ absl::StatusOr<StepReport> ScenarioRun::RunExtra(const Statement& statement) {
     if (target != nullptr) world.AsCaller(*target);
     ScenarioCounters& counters = world.counter.counters;
     const std::uint64_t copied_before = counters.bytes_copied;
-    world.counter.open = report.operation;
+    world.counter.open = report.operation || on_devices;
     const Outcome outcome = operation.run(Call{world, statement, target});
     world.counter.open = false;
     if (!outcome.malformed().ok()) {
@@ -166,8 +168,10 @@ void ScenarioRun::CheckExpectation(StepReport& report) {
 
 absl::Status ScenarioRun::RunToOperation(std::size_t count) {
   while (!AtEnd()) {
-    const bool operation = next().operation->kind == OperationClass::kFile;
-    if (operation && !body_->world.IsSetUp() && counters().operations >= count) break;
+    const OperationClass kind = next().operation->kind;
+    const bool operation = kind == OperationClass::kDevice ||
+                           (kind == OperationClass::kFile && !body_->world.IsSetUp());
+    if (operation && counters().operations >= count) break;
     if (absl::StatusOr<StepReport> step = Step(); !step.ok()) return step.status();
   }
   return absl::OkStatus();
@@ -191,7 +195,12 @@ Process* ScenarioRun::target() const { return body_->world.Target(); }
 
 const ScenarioMount* ScenarioRun::mount() const {
   const internal::MountRecord* record = body_->world.FindMount(body_->world.current_point);
-  return record == nullptr ? nullptr : &record->shown;
+  return record == nullptr || record->shown.fs == nullptr ? nullptr : &record->shown;
+}
+
+FileSystem* ScenarioRun::mounted_tree() const {
+  const internal::MountRecord* record = body_->world.FindMount(body_->world.current_point);
+  return record == nullptr ? nullptr : record->shown.tree;
 }
 
 std::vector<const ScenarioLayer*> ScenarioRun::layers() const {
@@ -205,6 +214,23 @@ std::vector<const ScenarioMount*> ScenarioRun::mounts() const {
   for (const auto& mount : body_->world.mounts) out.push_back(&mount->shown);
   return out;
 }
+
+std::vector<ScenarioDevice> ScenarioRun::devices() const {
+  std::vector<ScenarioDevice> out;
+  for (const auto& record : body_->world.devices.records()) {
+    ScenarioDevice& shown = out.emplace_back();
+    shown.name = record->name;
+    shown.device = record->base.present() ? &record->front : nullptr;
+    shown.pool = record->pool.get();
+    shown.snapshot = record->snapshot.get();
+    if (record->thin == nullptr) continue;
+    shown.thin = record->thin->id();
+    shown.pool_name = record->thin_table()->pool_device;
+  }
+  return out;
+}
+
+OpContext ScenarioRun::Observer() const { return body_->world.Observer(); }
 
 const ScenarioCounters& ScenarioRun::counters() const { return body_->world.counter.counters; }
 

@@ -12,8 +12,7 @@ void EventCounter::OnEvent(const Event& event) {
   switch (event.kind) {
     case EventKind::kBytesCopied:
       ++counters.copy_ups;
-      counters.bytes_copied += event.amount;
-      counters.bytes_written += event.amount;
+      CountCopy(event);
       break;
     case EventKind::kBranchProbe:
       ++counters.branch_probes;
@@ -21,14 +20,52 @@ void EventCounter::OnEvent(const Event& event) {
     case EventKind::kWhiteoutSeen:
       ++counters.whiteouts_seen;
       break;
+    case EventKind::kChunkProvisioned:
+      ++counters.chunks_provisioned;
+      break;
+    case EventKind::kSharingBroken:
+      ++counters.sharing_broken;
+      CountCopy(event);
+      break;
+    case EventKind::kExceptionCopied:
+      ++counters.exceptions;
+      CountCopy(event);
+      break;
+    case EventKind::kTransactionCommitted:
+      ++counters.commits;
+      break;
+    case EventKind::kSectorRead:
+      counters.device_bytes_read += event.amount;
+      break;
+    case EventKind::kSectorWrite:
+      counters.device_bytes_written += event.amount;
+      break;
     default:
       break;  // facts nobody counts here
   }
   if (next != nullptr) next->OnEvent(event);
 }
 
+void EventCounter::CountCopy(const Event& event) {
+  counters.bytes_copied += event.amount;
+  counters.bytes_written += event.amount;
+}
+
+namespace {
+
+// Is there a crash that loses what disks have in their caches?
+bool NeedsCaches(const Scenario& scenario) {
+  return std::any_of(scenario.statements.begin(), scenario.statements.end(),
+                     [](const Statement& statement) {
+                       return statement.name == "crash" && !statement.args.empty() &&
+                              statement.args[0].text != "keep";
+                     });
+}
+
+}  // namespace
+
 World::World(const Scenario& the_scenario, const ScenarioRunOptions& run_options)
-    : scenario(the_scenario), options(run_options) {
+    : scenario(the_scenario), options(run_options), devices(NeedsCaches(the_scenario)) {
   counter.next = options.events;
 }
 
@@ -119,6 +156,29 @@ MountRecord* World::FindMount(std::string_view point) {
   const auto found = std::find_if(mounts.rbegin(), mounts.rend(),
                                   [&](const auto& mount) { return mount->shown.point == point; });
   return found == mounts.rend() ? nullptr : found->get();
+}
+
+OpContext World::DeviceCall() {
+  clock.Advance(Duration{1000});
+  const OpContext op{root_, clock.now(), Probe(&counter)};
+  devices.DrainCaches(op);
+  // A pool that fails says so in its status.
+  (void)devices.RunUntil(op, clock.now());
+  return op;
+}
+
+Outcome World::Crash(CrashRule rule) {
+  // Whatever was mounted or open is not any more, the topmost mount first.
+  for (auto& [name, record] : mappings) (void)record.process->Munmap(record.mapping);
+  mappings.clear();
+  for (auto& [name, record] : handles) (void)record.process->Close(record.fd);
+  handles.clear();
+  while (!mounts.empty()) mounts.pop_back();
+  devices.mounted.clear();
+  if (target_ == TargetKind::kMount) target_ = TargetKind::kNone;
+  RandomChooser chooser(scenario.seed + 0x20003 * ++crashes_);
+  devices.Crash(DeviceCall(), rule, chooser);
+  return std::string("OK");
 }
 
 void World::SetCaller(std::uint32_t uid, std::uint32_t gid) { caller_ = UserCredentials(uid, gid); }

@@ -21,7 +21,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "lamina/ext/ext_fs.h"
 #include "lamina/sim/scenario.h"
+#include "sim/scenario/devices.h"
 #include "sim/scenario/dump.h"
 #include "sim/scenario/identity.h"
 #include "sim/scenario/operation.h"
@@ -38,6 +40,9 @@ class EventCounter final : public EventSink {
   bool open = false;
   EventSink* next = nullptr;
   ScenarioCounters counters;
+
+ private:
+  void CountCopy(const Event& event);
 };
 
 struct HandleRecord {
@@ -72,6 +77,9 @@ struct MountedTree {
   std::vector<std::shared_ptr<MountedTree>> below;
   std::vector<std::pair<FileSystem*, NodeId>> owned;  // upper and work directories marked in use
   std::unique_ptr<UnionFs> fs;
+  std::unique_ptr<ExtFs> ext;  // instead: on a device
+
+  FileSystem& root_fs() const { return ext != nullptr ? static_cast<FileSystem&>(*ext) : *fs; }
 };
 
 struct MountRecord {
@@ -127,6 +135,9 @@ class World {
   // Where a name of `stack` is in the tree of paths.
   absl::StatusOr<std::string> PathOf(const std::string& stack_name);
   Outcome Mount(const std::string& point, const MountText& text, const ScenarioMount& names);
+  // The ext file system on a device. `options`: a comma list of ro, rw, discard, noatime.
+  Outcome MountDevice(const std::string& device, const std::string& point,
+                      std::string_view options);
   Outcome Unmount(const std::string& point);
   // Verbs and options on a mounted AUFS union. EINVAL for an overlay.
   Outcome Remount(const std::string& point, std::string_view text);
@@ -136,6 +147,15 @@ class World {
   bool NextMountIsUserxattr() const;
   // Whether it is an AUFS mount.
   bool NextMountIsAufs() const;
+
+  // ── Devices (world.cc) ───────────────────────────────────────────────────────────────────────
+
+  // A call on a device: root, a moment later; what was due till then is done.
+  OpContext DeviceCall();
+  // Root, now; nobody listens.
+  OpContext Observer() const { return {root_, clock.now(), Probe()}; }
+  // Power cut and a new start. Mounted devices are not mounted any more.
+  Outcome Crash(CrashRule rule);
 
   // ── Text (output.cc) ─────────────────────────────────────────────────────────────────────────
   void Say(std::string_view line);
@@ -151,6 +171,8 @@ class World {
   Clock clock;
   EventCounter counter;
   IdentityClasses classes;
+
+  Devices devices;
 
   std::vector<std::unique_ptr<FsRecord>> file_systems;
   std::vector<std::unique_ptr<LayerRecord>> layers;
@@ -184,6 +206,8 @@ class World {
   Result<std::unique_ptr<UnionFs>> MountAufsText(const MountText& text, MountedTree& tree);
   Result<DirectoryRef> ResolveBranch(std::string_view path, MountedTree& tree);
   void ShowBranches(const UnionFs& fs);
+  // Makes it the topmost mount on `point`, and the target.
+  void AddMount(const std::string& point, std::unique_ptr<MountRecord> record, bool no_device_open);
   bool InUse(const DirectoryRef& directory);
   Result<void> Occupy(const OverlayMount& mount, MountedTree& tree);
   void BeginEpoch();
@@ -191,6 +215,8 @@ class World {
   TargetKind target_ = TargetKind::kNone;
   std::string target_name_;
   Credentials caller_;
+  Credentials root_ = RootCredentials();
+  std::uint64_t crashes_ = 0;
   std::uint16_t umask_ = 0;
   MemFs base_;  // holds the mount points
   std::vector<std::weak_ptr<MountedTree>> trees_;

@@ -38,6 +38,32 @@ TEST_F(OverlayCommandLine, ExplainAnswers) {
   EXPECT_THAT(ended.out, HasSubstr("\nanswer  OK\n"));
 }
 
+class DeviceCommandLine : public OverlayCommandLine {
+ protected:
+  DeviceCommandLine() {
+    Write(
+        "scenario 2\npool p data=1MiB\nthin a p 0 1MiB\ndd of=a fill:a:64KiB\nsnap b a\n"
+        "dd of=b fill:b:4KiB\n");
+  }
+};
+
+TEST_F(DeviceCommandLine, ExplainsWhatADdDoes) {
+  const Ended ended = Run("explain @ dd of=a fill:x:4KiB");
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.out, HasSubstr("break sharing: allocate a chunk, copy 64 KiB, write 4 KiB"));
+  EXPECT_THAT(Run("explain @ --json dd if=b count=512").out, HasSubstr("\"blocks\": ["));
+}
+
+TEST_F(DeviceCommandLine, ChunksAreDrawnAndListed) {
+  const Ended ended = Run("chunks @");
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.out, StartsWith("p: 16 chunks of 64 KiB, 2 used = 0 shared + 2 exclusive\n"));
+  EXPECT_THAT(Run("chunks @ --after 2").out, HasSubstr("1 used = 1 shared + 0 exclusive"));
+  EXPECT_THAT(Run("chunks --users @").out, HasSubstr("chunk 1  b block 0 (time 1)"));
+  EXPECT_THAT(Run("chunks --json @").out, StartsWith("{\n  \"format\": \"lamina-chunks/1\""));
+  EXPECT_EQ(Run("chunks --pool none @").status, 4);
+}
+
 TEST_F(OverlayCommandLine, ExplainTakesNegativeNumbers) {
   EXPECT_THAT(Run("explain @ chown /d/f -1 5").out, HasSubstr("answer  OK"));
 }

@@ -61,6 +61,19 @@ struct ExplainedChange {
   std::vector<ExplainedStep> steps;
 };
 
+// A block of a device that the operation touches: virtual block, chunk, who shares it, what a write
+// does.
+struct ExplainedBlock {
+  std::string device;
+  std::uint64_t block = 0;                    // of the device
+  std::uint64_t block_bytes = 0;              // its length
+  std::string place;                          // "chunk 3, mapped at time 0", "no chunk", "the disk"
+  std::optional<std::uint64_t> chunk;         // of the pool, or of the COW device
+  std::vector<std::string> shared_with = {};  // "base block 0", by device
+  std::string sharing = {};                   // why it counts as shared, or not; may be empty
+  std::string effect = {};                    // "break sharing: allocate a chunk, copy 64 KiB, …"
+};
+
 struct ExplainedCost {
   std::uint64_t steps = 0;  // of plans
   std::uint64_t bytes_read = 0;
@@ -73,12 +86,14 @@ struct ExplainedCost {
 struct Explanation {
   std::string operation;
   std::vector<ExplainedLookup> lookups;  // those that matter
+  std::vector<ExplainedBlock> blocks;    // of an operation on a device: the first kMostBlocks
   std::vector<ExplainedChange> changes;
   std::string answer;  // "OK", a value or the name of an errno, as the operation prints it
   std::optional<Errno> error;
   ExplainedCost cost;
   std::vector<std::string> notes;
-  // The operation works on an open handle, or changes a mount: it was run to learn the answer.
+  // The operation works on an open handle or on a device, or changes a mount: it was run to learn
+  // answer and cost.
   bool was_run = false;
   // Of ExplainMode::kAnalyze: what really happened.
   std::optional<std::string> actual_answer;
@@ -96,13 +111,22 @@ enum class ExplainMode : std::uint8_t {
 absl::StatusOr<Statement> ParseOperation(const std::vector<std::string>& words,
                                          const ScenarioLimits& limits);
 
+inline constexpr std::size_t kMostBlocks = 16;
+
+// What lies where `operation` (dd, discard) works, in the current state of `run`, and what it would
+// do to each block. Nothing changes. Empty for another operation, and for devices that are not
+// there.
+// Errors: kDataLoss  the metadata of a pool cannot be read.
+absl::StatusOr<std::vector<ExplainedBlock>> ExplainBlocks(const ScenarioRun& run,
+                                                          const Statement& operation);
+
 // Explains a file operation on paths in the current state of `run`, which does not change.
 // Errors: kFailedPrecondition the target is not a mounted tree, or the operation works on an open
 // handle.
 absl::StatusOr<Explanation> ExplainNext(ScenarioRun& run, const Statement& operation);
 
 // Runs `scenario` up to `operations` file operations (absent: all) and explains `operation` there.
-// One that works on an open handle, and a `remount`, is run for its answer.
+// One that works on an open handle or on a device, and a `remount`, is run for its answer.
 // Errors: those of ExplainNext; kOutOfRange there are fewer operations; those of running.
 absl::StatusOr<Explanation> ExplainAfter(const Scenario& scenario,
                                          std::optional<std::size_t> operations,

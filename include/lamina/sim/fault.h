@@ -7,8 +7,9 @@
 //
 //   Op       what the call does; kAnyChange is every call that would change something
 //   Path     what it is about; absent: anything
-//   AtMount, AtBranch
+//   AtMount, AtBranch, AtDevice
 //            where it is seen; absent: anywhere
+//   Sectors  which sectors of a device it touches; absent: any
 //   After    so many matching calls pass first; absent: none
 //   Times    so many are hit then, one after the other; absent: all
 //
@@ -24,6 +25,9 @@
 // The body of a copy-up counts as one kPwrite for each 64 KiB of data, holes apart, and at least
 // one: the kernel copies through a pipe of 16 pages (fs/splice.c, PIPE_DEF_BUFFERS). So a file of
 // 1 MiB is 16 calls, even where lamina shares the pages instead of copying them.
+//
+// On a block device a read is a kPread, a write a kPwrite, a flush a kFsync. A flush touches no
+// sector.
 //
 // Threads: plain values.
 #ifndef LAMINA_SIM_FAULT_H_
@@ -76,6 +80,7 @@ enum class Op : std::uint8_t {
   kPwrite,
   kFallocate,
   kReflink,
+  kDiscard,  // of a block device
   // These stand for many.
   kAnyChange,
   kAny,
@@ -106,9 +111,14 @@ class OpSet {
   std::uint64_t bits_ = 0;
 };
 
-enum class FaultPlace : std::uint8_t { kAnywhere, kMount, kBranch };
+enum class FaultPlace : std::uint8_t { kAnywhere, kMount, kBranch, kDevice };
 
 class Fault;
+
+struct SectorSpan {
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+};
 
 // The calls a fault is about. The last word, the effect, makes a Fault of it.
 class FaultCalls {
@@ -118,6 +128,9 @@ class FaultCalls {
   FaultCalls& Path(std::string_view pattern);
   FaultCalls& AtMount();
   FaultCalls& AtBranch(std::string_view name);
+  FaultCalls& AtDevice(std::string_view name);
+  // At least one of `count` sectors from `first`; only calls on devices match then.
+  FaultCalls& Sectors(std::uint64_t first, std::uint64_t count);
   FaultCalls& After(std::uint64_t calls);
   FaultCalls& Times(std::uint64_t calls);
 
@@ -125,13 +138,17 @@ class FaultCalls {
   Fault Fail(Errno error) const;
   Fault Fail(int host_errno) const;
   // A write writes only its first `bytes` bytes, at least 1, and says so. (A piece of a copy-up
-  // that is cut short is continued.)
+  // that is cut short is continued.) A device knows no short count: the whole sectors in `bytes`
+  // land, the others do not, and the call gives EIO.
   Fault ShortWrite(std::size_t bytes) const;
   // The call takes so long: the clock is that much later after it.
   Fault Delay(Duration time) const;
   // The call says that it was done, and was not: a lost write, a lost flush. Calls that give
   // something back are left alone. (A piece of a copy-up: the whole body is lost.)
   Fault Drop() const;
+  // One bit is wrong: in what a read of a device gives, or in what a write puts on the medium. Bit
+  // 9 is the second lowest of the second byte; counted modulo the length.
+  Fault FlipBit(std::uint64_t bit) const;
   // The machine stops before the call: it is not done, and neither is any change after it. All of
   // them give EIO.
   Fault Crash() const;
@@ -140,7 +157,8 @@ class FaultCalls {
   friend class Fault;
   Op op_;
   FaultPlace place_ = FaultPlace::kAnywhere;
-  std::string branch_;
+  std::string name_;  // of the branch or device
+  std::optional<SectorSpan> sectors_;
   std::optional<std::string> pattern_;
   std::uint64_t after_ = 0;
   std::optional<std::uint64_t> times_;
@@ -148,21 +166,25 @@ class FaultCalls {
 
 class Fault {
  public:
-  enum class Effect : std::uint8_t { kFail, kShortWrite, kDelay, kDrop, kCrash };
+  enum class Effect : std::uint8_t { kFail, kShortWrite, kDelay, kDrop, kFlipBit, kCrash };
 
   static FaultCalls On(Op op) { return FaultCalls(op); }
 
   // What cannot be meant: an errno that lamina does not know, a short write of 0 bytes or of
-  // something else than a write, a call that cannot be dropped. Nothing when all is well.
+  // something else than a write, a call that cannot be dropped, a flipped bit of something else
+  // than a read or a write, no sectors or times. Nothing when all is well.
   std::optional<std::string> Mistake() const;
   // "pwrite of /big at upper, after 3, 1 time: fails with ENOSPC"
   std::string ToString() const;
 
   Op op() const { return calls_.op_; }
   FaultPlace place() const { return calls_.place_; }
-  const std::string& branch() const { return calls_.branch_; }  // of place kBranch
+  const std::string& branch() const { return calls_.name_; }  // of place kBranch
+  const std::string& device() const { return calls_.name_; }  // of place kDevice
   bool has_pattern() const { return calls_.pattern_.has_value(); }
   bool MatchesPath(const std::string& path) const;  // only when has_pattern()
+  // Does a call on `touched` (nothing: no sectors) match?
+  bool MatchesSectors(const std::optional<SectorSpan>& touched) const;
   // Does the rule hit the matching call number `count`, counted from 1?
   bool Hits(std::uint64_t count) const;
 
@@ -170,6 +192,7 @@ class Fault {
   Errno error() const { return error_; }                    // kFail; kIo for kCrash
   std::size_t short_bytes() const { return short_bytes_; }  // kShortWrite
   Duration delay() const { return delay_; }                 // kDelay
+  std::uint64_t bit() const { return bit_; }                // kFlipBit
 
  private:
   friend class FaultCalls;
@@ -180,6 +203,7 @@ class Fault {
   Errno error_ = Errno::kIo;
   std::size_t short_bytes_ = 0;
   Duration delay_;
+  std::uint64_t bit_ = 0;
 };
 
 }  // namespace lamina::sim

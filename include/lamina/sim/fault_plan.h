@@ -1,5 +1,5 @@
 // FaultPlan: the faults of one run, what has become of them, and whether the machine still runs.
-// The FaultyFs of a run share one: it sees every call, wherever it arrives.
+// Every FaultyFs and FaultyDevice of a run shares one: it sees every call, wherever it arrives.
 //
 //   Process ─► FaultyFs "merged" ─► UnionFs ─► FaultyFs "upper" ─► MemFs
 //                      └───────── FaultPlan ─────────┘
@@ -8,7 +8,7 @@
 // every place, for good. Calls that change nothing still answer; what they say is of no account.
 //
 // Threads: belongs to one simulation.
-// Lifetime: must outlive the FaultyFs that ask it; does not own the clock.
+// Lifetime: must outlive those that ask it; does not own the clock.
 #ifndef LAMINA_SIM_FAULT_PLAN_H_
 #define LAMINA_SIM_FAULT_PLAN_H_
 
@@ -28,11 +28,11 @@
 
 namespace lamina::sim {
 
-// Where a FaultyFs stands.
+// Where a FaultyFs or FaultyDevice stands.
 struct FaultSite {
-  enum class Kind : std::uint8_t { kMount, kBranch };
+  enum class Kind : std::uint8_t { kMount, kBranch, kDevice };
   Kind kind = Kind::kBranch;
-  std::string name;  // of the branch
+  std::string name;  // of the branch or device
 };
 
 // A call as it arrives at a site.
@@ -44,6 +44,8 @@ struct FaultCall {
   std::uint64_t pieces = 1;      // it counts as so many calls
   bool can_be_short = false;
   bool can_be_dropped = false;
+  bool can_be_flipped = false;
+  std::optional<SectorSpan> sectors = {};  // that it touches, on a device
 };
 
 // A call that was hit.
@@ -54,14 +56,16 @@ struct FiredFault {
   std::vector<std::string> paths;
   std::string detail;
   std::optional<Errno> error;  // that it gave because of the fault
+  std::optional<SectorSpan> sectors = {};
 
-  std::string ToString() const;  // "setxattr user.k of /a at upper"
+  // "setxattr user.k of /a at upper", "pwrite of sectors 8+16 at device data"
+  std::string ToString() const;
 };
 
 struct FaultPlanOptions {
   Clock* clock = nullptr;  // moved by Delay, which may not be used without
-  // A branch counts only what happens inside a call on the mount: whoever reads a branch directly
-  // meets no fault.
+  // A branch or device counts only what happens inside a call on the mount: whoever reads a branch
+  // directly meets no fault.
   bool only_inside_mount_calls = false;
 };
 
@@ -101,6 +105,8 @@ class FaultPlan {
     bool dropped() const { return dropped_; }
     // No more bytes than these are written.
     std::optional<std::size_t> short_bytes() const { return short_bytes_; }
+    // These bits are wrong.
+    const std::vector<std::uint64_t>& flipped_bits() const { return flipped_bits_; }
 
    private:
     struct Arrival;
@@ -113,6 +119,7 @@ class FaultPlan {
     std::optional<Errno> failure_;
     bool dropped_ = false;
     std::optional<std::size_t> short_bytes_;
+    std::vector<std::uint64_t> flipped_bits_;
   };
 
  private:

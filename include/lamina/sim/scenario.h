@@ -27,10 +27,17 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "lamina/base/ids.h"
+#include "lamina/block/block_device.h"
 #include "lamina/fs/mem_fs.h"
 #include "lamina/fs/process.h"
 #include "lamina/trace/probe.h"
 #include "lamina/union/overlay.h"
+
+namespace lamina {
+class SnapshotDevice;
+class ThinPool;
+}  // namespace lamina
 
 namespace lamina::sim {
 
@@ -121,25 +128,43 @@ struct ScenarioLayer {
 
 struct ScenarioMount {
   std::string point;
-  UnionFs* fs = nullptr;
+  UnionFs* fs = nullptr;       // null: `mount dev:…`, a file system on a device
+  FileSystem* tree = nullptr;  // what is mounted
   Process* process = nullptr;
+  std::string device;                    // of `mount dev:…`
   OverlayMount setup;                    // what was mounted
   std::vector<std::string> lower_names;  // layer names (or "mnt:M", or paths), topmost first
   std::vector<std::string> data_only_names;
   std::optional<std::string> upper_name;
 };
 
-// Counted during file operations on mounted trees, and readable by `expect`.
+// A block device of the scenario, or a thin pool.
+struct ScenarioDevice {
+  std::string name;
+  BlockDevice* device = nullptr;       // as users write it; null for a pool, and for what is gone
+  ThinPool* pool = nullptr;            // when it is one
+  SnapshotDevice* snapshot = nullptr;  // when it is one of dm-snapshot
+  std::optional<ThinId> thin = {};     // when it is one of `pool_name`
+  std::string pool_name = {};
+};
+
+// Counted during operations on mounted trees and on devices, and readable by `expect`.
 struct ScenarioCounters {
   std::uint64_t operations = 0;     // file operations that were not set-up
   std::uint64_t errors = 0;         // of those, how many gave an errno
   std::uint64_t copy_ups = 0;       // copies of file content from a lower to the upper
-  std::uint64_t bytes_copied = 0;   // by those
+  std::uint64_t bytes_copied = 0;   // by those, and of chunks
   std::uint64_t bytes_asked = 0;    // that operations wrote
   std::uint64_t bytes_read = 0;     // that operations read
   std::uint64_t bytes_written = 0;  // bytes_asked + bytes_copied
   std::uint64_t branch_probes = 0;  // names looked up in a branch
   std::uint64_t whiteouts_seen = 0;
+  std::uint64_t chunks_provisioned = 0;    // of thin devices
+  std::uint64_t sharing_broken = 0;        // chunks of thin devices that moved
+  std::uint64_t exceptions = 0;            // chunks of dm-snapshots that moved
+  std::uint64_t commits = 0;               // of pools, that had something to write
+  std::uint64_t device_bytes_read = 0;     // by disks, their metadata included
+  std::uint64_t device_bytes_written = 0;  // by disks, their metadata included
 };
 
 // The value of the counter called `name`; nothing when there is none.
@@ -190,11 +215,12 @@ struct ScenarioQuestion {
 // What one statement did.
 struct StepReport {
   const Statement* statement = nullptr;
-  bool operation = false;  // a file operation that was not set-up
-  std::string result;      // "OK", an errno name or a value; empty: prints none
+  bool operation = false;   // one on files that was not set-up, or on a device
+  bool on_devices = false;  // a statement about devices
+  std::string result;       // "OK", an errno name or a value; empty: prints none
   std::optional<Errno> error;
   std::optional<bool> expectation_held;
-  std::uint64_t bytes_copied = 0;  // copied up by it
+  std::uint64_t bytes_copied = 0;  // copied up by it, or of chunks
   std::string provenance;          // ProvenanceSource::Column before it
 };
 
@@ -226,11 +252,17 @@ class ScenarioRun {
 
   // The tree file operations work on: a layer or a mount. Null after a mount that failed.
   Process* target() const;
-  // The mount `dump` shows; null when it is not mounted.
+  // The union `dump` shows; null when nothing is mounted there, or a file system on a device.
   const ScenarioMount* mount() const;
+  // The tree `dump` shows, whatever it is; null when nothing is mounted there.
+  FileSystem* mounted_tree() const;
   // In order of creation; mounts below others on the same point included, topmost last.
   std::vector<const ScenarioLayer*> layers() const;
   std::vector<const ScenarioMount*> mounts() const;
+  // In order of making.
+  std::vector<ScenarioDevice> devices() const;
+  // A caller that looks at devices and changes nothing: root, now, nobody listens.
+  OpContext Observer() const;
   const ScenarioCounters& counters() const;
   std::size_t expectations() const;  // checked so far
   const std::vector<ScenarioFailure>& failures() const;

@@ -92,13 +92,8 @@ std::vector<TreeEntry> SelectEntries(const LayeredTree& tree, TreeSelection sele
 // "visible 317 KiB   stored 547 KiB   hidden 230 KiB (42 %)"
 std::string TotalsText(const TreeTotals& totals);
 
-// The lines the kernel oracle prints below `== merged` for a tree. `source` is
-//   dir:DIR      a directory of the host
-//   tar:A,B,…    layer tars, bottom first, mounted as an overlay when there are several or one that
-//                holds whiteouts or opaque directories
-//   FILE         a scenario: the tree mounted at its end
-// Errors: kNotFound and others of reading; those of ParseScenario and of running;
-// kFailedPrecondition nothing is mounted at the end.
+// The lines the kernel oracle prints below `== merged` for a tree. `source` is dir:DIR, tar:A,B,…,
+// ext4:FILE or a scenario, as source_tree.h says. Errors: those of SourceTree::Open.
 absl::StatusOr<std::vector<std::string>> CanonicalTree(std::string_view source);
 // The same for a scenario at hand.
 absl::StatusOr<std::vector<std::string>> CanonicalTreeOf(const Scenario& scenario);
