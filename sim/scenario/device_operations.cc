@@ -201,12 +201,16 @@ Outcome RunMerge(const Call& call) {
   DeviceRecord* record = devices.Find(call.text(0));
   if (record == nullptr) return Errno::kNxIo;
   if (record->snapshot == nullptr) return Errno::kInval;
+  // Before anything moves: what is merged cannot be taken back.
+  if (devices.InUse(record->name)) return Errno::kBusy;
   SnapshotTable table = std::get<SnapshotTable>(record->table);
   table.kind = SnapshotKind::kMerge;
   if (const std::optional<TableError> bad = CheckSnapshotTable(table)) return Refused(*bad);
   const OpContext op = call.world.DeviceCall();
-  const Result<DeviceRecord*> loaded = devices.Load(op, call.text(0), table);
-  if (!loaded.ok()) return loaded.error();
+  if (std::get<SnapshotTable>(record->table).kind != SnapshotKind::kMerge) {
+    const Result<DeviceRecord*> loaded = devices.Load(op, call.text(0), table);
+    if (!loaded.ok()) return loaded.error();
+  }
   if (Result<void> merged = record->snapshot->RunUntil(op, op.now); !merged.ok()) return merged;
   if (!record->snapshot->valid()) return Errno::kIo;
   std::string status = record->snapshot->Status();

@@ -1,6 +1,7 @@
 #include "sim/scenario/devices.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_split.h"
@@ -138,6 +139,7 @@ Result<DeviceRecord*> Devices::Load(const OpContext& op, const std::string& name
   for (const std::string& named : NamesIn(table)) {
     if (named == name || Find(named) == nullptr) return Errno::kNoDev;
   }
+  if (LevelsBelow(name, table) + LevelsAbove(name) > kMostLevels) return Errno::kLoop;
   if (DeviceRecord* known = Find(name); known != nullptr) {
     if (known->table.index() != table.index()) return Errno::kExist;
     if (Result<void> loaded = Reload(op, *known, table); !loaded.ok()) return loaded.error();
@@ -152,6 +154,40 @@ Result<DeviceRecord*> Devices::Load(const OpContext& op, const std::string& name
   }
   records_.push_back(std::move(record));
   return records_.back().get();
+}
+
+// A level at a time, each device once a level: a snapshot names two devices, and so paths double.
+std::size_t Devices::LevelsBelow(const std::string& name, const DeviceTable& table) const {
+  const std::vector<std::string> first = NamesIn(table);
+  std::set<std::string> level(first.begin(), first.end());
+  std::size_t levels = 1;
+  for (; !level.empty() && levels <= kMostLevels; ++levels) {
+    if (level.contains(name)) return kMostLevels + 1;
+    std::set<std::string> next;
+    for (const auto& record : records_) {
+      if (!level.contains(record->name)) continue;
+      for (std::string& below : NamesIn(record->table)) next.insert(std::move(below));
+    }
+    level = std::move(next);
+  }
+  return levels;
+}
+
+std::size_t Devices::LevelsAbove(const std::string& name) const {
+  std::set<std::string> level = {name};
+  for (std::size_t levels = 0; levels <= kMostLevels; ++levels) {
+    std::set<std::string> next;
+    for (const auto& record : records_) {
+      const std::vector<std::string> names = NamesIn(record->table);
+      const bool stands = std::any_of(names.begin(), names.end(), [&](const std::string& below) {
+        return level.contains(below);
+      });
+      if (stands) next.insert(record->name);
+    }
+    if (next.empty()) return levels;
+    level = std::move(next);
+  }
+  return kMostLevels + 1;
 }
 
 Result<void> Devices::Open(const OpContext& op, DeviceRecord& record) {
@@ -180,14 +216,18 @@ void Devices::Close(DeviceRecord& record) {
   record.front.SwitchTo(&record.base);
 }
 
+bool Devices::InUse(std::string_view name) const {
+  if (std::find(mounted.begin(), mounted.end(), name) != mounted.end()) return true;
+  return std::any_of(records_.begin(), records_.end(), [&](const auto& record) {
+    const std::vector<std::string> names = NamesIn(record->table);
+    return std::find(names.begin(), names.end(), name) != names.end();
+  });
+}
+
 Result<void> Devices::Remove(const OpContext& op, std::string_view name) {
   DeviceRecord* record = Find(name);
   if (record == nullptr) return Errno::kNxIo;
-  for (const auto& other : records_) {
-    const std::vector<std::string> names = NamesIn(other->table);
-    if (std::find(names.begin(), names.end(), name) != names.end()) return Errno::kBusy;
-  }
-  if (std::find(mounted.begin(), mounted.end(), name) != mounted.end()) return Errno::kBusy;
+  if (InUse(name)) return Errno::kBusy;
   if (record->pool != nullptr) {
     if (Result<void> closed = record->pool->Close(op); !closed.ok()) return closed;
   }

@@ -92,6 +92,8 @@ class Devices {
  public:
   // `caches`: disks lose what was not flushed when a crash says so.
   explicit Devices(bool caches) : caches_(caches) {}
+  // Devices on top of each other: a call goes through all of them.
+  static constexpr std::size_t kMostLevels = 64;
   ~Devices();
   Devices(const Devices&) = delete;
   Devices& operator=(const Devices&) = delete;
@@ -107,10 +109,13 @@ class Devices {
   // resumed, a snapshot hands over, a thin device is activated again.
   //
   // Errors, in the order they are checked: kNoDev  the table names a device that is not there;
-  // kExist  the name is one of another target; those of the target.
+  // kLoop  the device would stand on itself, or on more than kMostLevels others; kExist  the name
+  // is one of another target; those of the target.
   Result<DeviceRecord*> Load(const OpContext& op, const std::string& name,
                              const DeviceTable& table);
-  // Errors: kNxIo  no such device; kBusy  another device stands on it, or it is mounted.
+  // Does another device stand on it, or is it mounted?
+  bool InUse(std::string_view name) const;
+  // Errors: kNxIo  no such device; kBusy  it is in use.
   Result<void> Remove(const OpContext& op, std::string_view name);
 
   // From now on writes to `front` are seen by the snapshots of `base`.
@@ -139,6 +144,10 @@ class Devices {
                           const SnapshotOriginTable& table);
   Result<void> OpenTarget(const OpContext& op, DeviceRecord& record, const SnapshotTable& table);
   static Result<void> OpenTarget(const OpContext&, DeviceRecord&, const DiskTable&) { return {}; }
+  // Devices on top of each other up to and with `name`, when it has `table`; kMostLevels + 1 when
+  // there are more, as on a circle.
+  std::size_t LevelsBelow(const std::string& name, const DeviceTable& table) const;
+  std::size_t LevelsAbove(const std::string& name) const;
   static void Close(DeviceRecord& record);
   void CloseAll();
   Result<void> Reload(const OpContext& op, DeviceRecord& record, const DeviceTable& table);

@@ -229,6 +229,51 @@ dd if=n count=8KiB                        -> fill:s:8192
 )");
 }
 
+TEST(DeviceScenario, ADeviceDoesNotStandOnItself) {
+  ExpectHolds(R"(
+disk d 64KiB
+table x "0 8 linear d 0"                  -> OK
+table y "0 8 linear x 0"                  -> OK
+table x "0 8 linear y 0"                  -> ELOOP
+dd if=y count=512                         -> zeros:512
+pool p data=1MiB
+thin t p 0 1MiB
+thin u p 1 1MiB external=t                -> OK
+thin t p 0 1MiB external=u                -> ELOOP
+dd if=t count=512                         -> zeros:512
+)");
+}
+
+TEST(DeviceScenario, DevicesStandOnEachOtherUpToALimit) {
+  std::string text = "disk l0 64KiB\n";
+  for (int i = 1; i < 64; ++i) {
+    text +=
+        "table l" + std::to_string(i) + " \"0 8 linear l" + std::to_string(i - 1) + " 0\" -> OK\n";
+  }
+  text += "table l64 \"0 8 linear l63 0\" -> ELOOP\n";
+  text += "table m1 \"0 8 linear d0 0\" -> ENODEV\n";
+  text += "disk d0 64KiB\ntable m1 \"0 8 linear d0 0\" -> OK\n";
+  text += "table l1 \"0 8 linear m1 0\" -> ELOOP\n";
+  ExpectHolds(text);
+}
+
+TEST(DeviceScenario, NoMergeBelowWhatIsInUse) {
+  ExpectHolds(R"(
+disk d 8MiB
+snap s d cow=4MiB                         -> OK
+dd of=s fill:x:512                        -> 512
+table l "0 100 linear s 0"                -> OK
+merge s                                   -> EBUSY
+status s                                  -> 0 16384 snapshot 96/8192 64
+dd if=d count=512                         -> zeros:512
+remove l                                  -> OK
+table s "0 16384 snapshot-merge d s.cow P 32" -> OK
+merge s                                   -> 64/8192 64
+dd if=d count=512                         -> fill:x:512
+status s                                  -> ENXIO
+)");
+}
+
 TEST(DeviceScenario, AFileSystemIsMadeAndMounted) {
   ExpectHolds(R"(
 disk d 8MiB
