@@ -73,12 +73,12 @@ std::vector<Piece> PiecesOf(const Touched& touched, std::uint64_t block_bytes, s
 
 class Explainer {
  public:
-  Explainer(const ScenarioRun& run, std::vector<ExplainedBlock>& blocks)
-      : op_(run.Observer()), devices_(run.devices()), blocks_(blocks) {}
+  explicit Explainer(const ScenarioRun& run) : op_(run.Observer()), devices_(run.devices()) {}
 
   absl::Status Add(const Touched& touched) {
     const ScenarioDevice* device = FindDevice(devices_, touched.device);
     if (device == nullptr || device->device == nullptr) return absl::OkStatus();
+    if (PassesTheEnd(touched, *device)) return absl::OkStatus();
     if (device->thin) return AddThin(touched, *device);
     if (device->snapshot != nullptr) {
       AddSnapshot(touched, *device);
@@ -88,20 +88,39 @@ class Explainer {
     return absl::OkStatus();
   }
 
+  ExplainedBlocks Take() { return std::move(explained_); }
+
  private:
-  std::size_t room() const { return kMostBlocks - std::min(kMostBlocks, blocks_.size()); }
+  // A request is refused as a whole.
+  bool PassesTheEnd(const Touched& touched, const ScenarioDevice& device) {
+    const std::uint64_t size = device.device->size_sectors() * kSectorBytes;
+    if (touched.first_byte <= size && touched.bytes <= size - touched.first_byte) return false;
+    ExplainedBlock& block = explained_.shown.emplace_back();
+    block = {device.name, 0, size, "a part of it lies past the end of the device", std::nullopt};
+    block.effect = "nothing: the request is refused";
+    return true;
+  }
+
+  // The pieces to show; the others are counted.
+  std::vector<Piece> ShownPieces(const Touched& touched, std::uint64_t block_bytes) {
+    std::vector<Piece> pieces = PiecesOf(touched, block_bytes, kMostBlocks);
+    if (pieces.empty()) return pieces;
+    const std::uint64_t last = (touched.first_byte + touched.bytes - 1) / block_bytes;
+    explained_.left_out += last - pieces.back().block;
+    return pieces;
+  }
 
   // ── Thin devices ─────────────────────────────────────────────────────────────────────────────
   absl::Status AddThin(const Touched& touched, const ScenarioDevice& device) {
     ThinPool& pool = *FindDevice(devices_, device.pool_name)->pool;
     const std::uint64_t block_bytes = pool.block_sectors() * kSectorBytes;
-    for (const Piece& piece : PiecesOf(touched, block_bytes, room())) {
+    for (const Piece& piece : ShownPieces(touched, block_bytes)) {
       const Result<ThinBlockReport> report = pool.Explain(op_, *device.thin, piece.block);
       if (!report.ok()) {
         return absl::DataLossError(absl::StrFormat("%s: the metadata cannot be read: %s",
                                                    device.pool_name, ErrnoName(report.error())));
       }
-      ExplainedBlock& block = blocks_.emplace_back();
+      ExplainedBlock& block = explained_.shown.emplace_back();
       block = {device.name, piece.block, block_bytes, "no chunk", std::nullopt};
       if (report->mapping) DescribeMapping(device, *report, block);
       block.effect = touched.access == Access::kRead    ? ReadEffect(*report)
@@ -173,8 +192,8 @@ class Explainer {
     const SnapshotDevice& snapshot = *device.snapshot;
     const std::uint64_t chunk_bytes = snapshot.chunk_sectors() * kSectorBytes;
     if (chunk_bytes == 0) return;
-    for (const Piece& piece : PiecesOf(touched, chunk_bytes, room())) {
-      ExplainedBlock& block = blocks_.emplace_back();
+    for (const Piece& piece : ShownPieces(touched, chunk_bytes)) {
+      ExplainedBlock& block = explained_.shown.emplace_back();
       block = {device.name, piece.block, chunk_bytes, "its origin", snapshot.Lookup(piece.block)};
       if (block.chunk) block.place = absl::StrFormat("chunk %d of the COW device", *block.chunk);
       if (!snapshot.valid()) {
@@ -182,7 +201,9 @@ class Explainer {
       } else if (touched.access == Access::kRead) {
         block.effect = "read it there";
       } else if (touched.access == Access::kDiscard) {
-        block.effect = block.chunk ? "zero the chunk" : "nothing";
+        block.effect = !snapshot.table().discard_zeroes_cow ? "the snapshot takes no discards"
+                       : block.chunk && piece.whole         ? "zero the chunk"
+                                                            : "nothing";
       } else if (block.chunk) {
         block.effect = "write " + SizeText(piece.bytes) + " in place";
       } else {
@@ -195,8 +216,7 @@ class Explainer {
 
   // What has no blocks of its own; snapshots that stand on it may want to keep what is there.
   void AddPlain(const Touched& touched, const ScenarioDevice& device) {
-    if (room() == 0) return;
-    ExplainedBlock& block = blocks_.emplace_back();
+    ExplainedBlock& block = explained_.shown.emplace_back();
     block = {device.name, 0, device.device->size_sectors() * kSectorBytes, "the device",
              std::nullopt};
     block.effect = touched.access == Access::kRead      ? "read it there"
@@ -227,19 +247,17 @@ class Explainer {
 
   OpContext op_;
   std::vector<ScenarioDevice> devices_;
-  std::vector<ExplainedBlock>& blocks_;
+  ExplainedBlocks explained_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::vector<ExplainedBlock>> ExplainBlocks(const ScenarioRun& run,
-                                                          const Statement& operation) {
-  std::vector<ExplainedBlock> blocks;
-  Explainer explainer(run, blocks);
+absl::StatusOr<ExplainedBlocks> ExplainBlocks(const ScenarioRun& run, const Statement& operation) {
+  Explainer explainer(run);
   for (const Touched& touched : TouchedBy(run, operation)) {
     if (absl::Status added = explainer.Add(touched); !added.ok()) return added;
   }
-  return blocks;
+  return explainer.Take();
 }
 
 }  // namespace lamina::sim

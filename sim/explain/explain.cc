@@ -251,9 +251,12 @@ absl::StatusOr<Explanation> ExplainOnDevices(ScenarioRun& run, const Statement& 
   Explanation why;
   why.operation = operation.text;
   why.was_run = true;
-  absl::StatusOr<std::vector<ExplainedBlock>> blocks = ExplainBlocks(run, operation);
+  absl::StatusOr<ExplainedBlocks> blocks = ExplainBlocks(run, operation);
   if (!blocks.ok()) return blocks.status();
-  why.blocks = *std::move(blocks);
+  why.blocks = std::move(blocks->shown);
+  if (blocks->left_out > 0) {
+    why.notes.push_back(absl::StrFormat("%d more blocks are not shown", blocks->left_out));
+  }
   const ScenarioCounters before = run.counters();
   absl::StatusOr<StepReport> step = run.RunExtra(operation);
   if (!step.ok()) return step.status();

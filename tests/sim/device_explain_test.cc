@@ -99,6 +99,31 @@ TEST(DeviceExplain, DmSnapshotCopiesToTheCowDevice) {
             "1 of its snapshots must copy first, then write it");
 }
 
+TEST(DeviceExplain, CountsTheBlocksThatItDoesNotShow) {
+  const Explanation copy = Explain(kSharedImage, "dd if=image of=c1 count=2MiB");
+  ASSERT_THAT(copy.blocks, SizeIs(2 * kMostBlocks));
+  EXPECT_EQ(copy.blocks.front().device, "image");
+  EXPECT_EQ(copy.blocks.back().device, "c1");
+  EXPECT_THAT(copy.notes, ElementsAre("32 more blocks are not shown"));
+  EXPECT_THAT(Explain(kSharedImage, "discard c1 0 1MiB").notes, IsEmpty());
+}
+
+TEST(DeviceExplain, NothingHappensPastTheEnd) {
+  const Explanation why = Explain(kSharedImage, "dd of=c1 seek=1GiB fill:x:512");
+  ASSERT_THAT(why.blocks, SizeIs(1));
+  EXPECT_EQ(why.blocks[0].place, "a part of it lies past the end of the device");
+  EXPECT_EQ(why.blocks[0].effect, "nothing: the request is refused");
+  EXPECT_EQ(why.answer, "EIO");
+}
+
+TEST(DeviceExplain, ASnapshotWithoutTheFeatureTakesNoDiscards) {
+  const Explanation why =
+      Explain("scenario 2\ndisk d 1MiB\nsnap s d cow=1MiB\n", "discard s 0 16KiB");
+  ASSERT_THAT(why.blocks, SizeIs(1));
+  EXPECT_EQ(why.blocks[0].effect, "the snapshot takes no discards");
+  EXPECT_EQ(why.answer, "EOPNOTSUPP");
+}
+
 TEST(DeviceExplain, SaysTheWholeStory) {
   ExpectGolden("explain_break_sharing.txt",
                ExplanationText(Explain(kSharedImage, "dd of=c1 seek=32KiB fill:x:64KiB"), {}));

@@ -86,7 +86,7 @@ struct ExplainedCost {
 struct Explanation {
   std::string operation;
   std::vector<ExplainedLookup> lookups;  // those that matter
-  std::vector<ExplainedBlock> blocks;    // of an operation on a device: the first kMostBlocks
+  std::vector<ExplainedBlock> blocks;    // of an operation on a device; a note counts the rest
   std::vector<ExplainedChange> changes;
   std::string answer;  // "OK", a value or the name of an errno, as the operation prints it
   std::optional<Errno> error;
@@ -113,12 +113,16 @@ absl::StatusOr<Statement> ParseOperation(const std::vector<std::string>& words,
 
 inline constexpr std::size_t kMostBlocks = 16;
 
+struct ExplainedBlocks {
+  std::vector<ExplainedBlock> shown;  // of each device the first kMostBlocks
+  std::uint64_t left_out = 0;
+};
+
 // What lies where `operation` (dd, discard) works, in the current state of `run`, and what it would
 // do to each block. Nothing changes. Empty for another operation, and for devices that are not
-// there.
+// there. Past the end of a device there is one block, which says so.
 // Errors: kDataLoss  the metadata of a pool cannot be read.
-absl::StatusOr<std::vector<ExplainedBlock>> ExplainBlocks(const ScenarioRun& run,
-                                                          const Statement& operation);
+absl::StatusOr<ExplainedBlocks> ExplainBlocks(const ScenarioRun& run, const Statement& operation);
 
 // Explains a file operation on paths in the current state of `run`, which does not change.
 // Errors: kFailedPrecondition the target is not a mounted tree, or the operation works on an open
