@@ -1,12 +1,15 @@
 // The lamina tool: finds the command, parses its options, runs it.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "sim/cli/answer.h"
 #include "sim/cli/command.h"
 
 namespace lamina::cli {
@@ -52,6 +55,16 @@ void PrintCommandHelp(const Command& command, const CLI::App& app) {
               app.help("", CLI::AppFormatMode::Sub).c_str());
 }
 
+// Says why the command line cannot be read; as a document when it asks for one.
+int Refuse(const CLI::App& app, const CLI::ParseError& error,
+           const std::vector<std::string>& words) {
+  const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
+  if (!json || error.get_exit_code() == 0) return app.exit(error) == 0 ? kExitDone : kExitUsage;
+  Answer answer(words.front().starts_with('-') ? "lamina/1" : "lamina-" + words.front() + "/1");
+  answer.json = true;
+  return answer.Complain(absl::InvalidArgumentError(error.what()), kExitUsage);
+}
+
 int Main(int argc, char** argv) {
   const std::vector<std::unique_ptr<Command>> commands = MakeCommands();
   CLI::App app("lamina: layered storage, modelled in memory", "lamina");
@@ -77,7 +90,7 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitDone : kExitUsage;
+    return Refuse(app, error, std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
   }
   if (help->parsed()) {
     if (topic.empty()) {
@@ -93,7 +106,17 @@ int Main(int argc, char** argv) {
   return kExitDone;
 }
 
+// An answer that did not reach its reader is no answer: a full disk must not look like success.
+int AfterAnswer(int exit_status) {
+  errno = 0;
+  const bool failed = std::ferror(stdout) != 0;
+  if (std::fflush(stdout) == 0 && !failed) return exit_status;
+  std::fprintf(stderr, "lamina: standard output: %s\n",
+               errno == 0 ? "not everything was written" : std::strerror(errno));
+  return exit_status == kExitDone ? kExitErrno : exit_status;
+}
+
 }  // namespace
 }  // namespace lamina::cli
 
-int main(int argc, char** argv) { return lamina::cli::Main(argc, argv); }
+int main(int argc, char** argv) { return lamina::cli::AfterAnswer(lamina::cli::Main(argc, argv)); }

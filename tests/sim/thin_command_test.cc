@@ -64,6 +64,19 @@ class ThinCommandLine : public CommandLineTest {
   std::filesystem::path top_;
 };
 
+TEST_F(ThinCommandLine, AnAnswerThatIsNotWrittenIsAnError) {
+  EXPECT_EQ(Thin("dump p.xml >/dev/full").status, 4);
+  EXPECT_EQ(Run("thin dump " + At("p.xml"), "2>&1 >/dev/full").out,
+            "lamina: standard output: No space left on device\n");
+}
+
+TEST_F(ThinCommandLine, AWrongOptionWithJsonIsADocumentToo) {
+  const Ended ended = Thin("ls --json --bogus p.xml");
+  EXPECT_EQ(ended.status, 2);
+  EXPECT_THAT(ended.out, AllOf(StartsWith("{\n  \"format\": \"lamina-thin/1\""),
+                               HasSubstr("\"error\""), HasSubstr("--bogus")));
+}
+
 // ── ls ────────────────────────────────────────────────────────────────────────────────────────
 
 TEST_F(ThinCommandLine, LsIsALineADevice) {
