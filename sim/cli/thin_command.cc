@@ -12,6 +12,7 @@
 #include "lamina/image/thin_xml.h"
 #include "sim/cli/answer.h"
 #include "sim/cli/command.h"
+#include "sim/cli/scenario_pool.h"
 #include "sim/cli/thin_answers.h"
 #include "sim/cli/thin_restore.h"
 #include "sim/cli/thin_source.h"
@@ -57,8 +58,11 @@ class ThinCommand final : public Command {
     if (const std::string wrong = WrongUsage(); !wrong.empty()) {
       return answer_.Complain(absl::InvalidArgumentError("lamina thin: " + wrong), kExitUsage);
     }
-    const absl::StatusOr<ThinSource> source = ThinSource::Open(file_);
-    if (!source.ok()) return answer_.Complain(source.status(), kExitUnreadable);
+    const absl::StatusOr<ThinSource> source = Source();
+    if (!source.ok()) {
+      const bool no_pool = source.status().code() == absl::StatusCode::kFailedPrecondition;
+      return answer_.Complain(source.status(), no_pool ? kExitErrno : kExitUnreadable);
+    }
     if (check_->parsed()) return Check(*source);
     const absl::StatusOr<ThinDump> dump = source->Dump();
     if (!dump.ok()) return answer_.Complain(dump.status(), kExitUnreadable);
@@ -72,8 +76,9 @@ class ThinCommand final : public Command {
   CLI::App* AddPart(CLI::App& app, const std::string& name, const std::string& summary) {
     CLI::App* part = app.add_subcommand(name, summary);
     part->add_option("FILE,-i,--input", file_,
-                     "thin_dump XML or binary metadata; - is standard input")
+                     "thin_dump XML or binary metadata, - is standard input; or a scenario, *.scn")
         ->required();
+    part->add_option("--pool", pool_, "of a scenario that leaves several pools");
     part->add_flag("--json", answer_.json, "print one JSON document");
     return part;
   }
@@ -84,7 +89,17 @@ class ThinCommand final : public Command {
         ->capture_default_str();
   }
 
+  bool IsScenario() const { return file_.ends_with(".scn"); }
+
+  absl::StatusOr<ThinSource> Source() const {
+    if (!IsScenario()) return ThinSource::Open(file_);
+    absl::StatusOr<std::string> text = ScenarioPoolXml(file_, pool_);
+    if (!text.ok()) return text.status();
+    return ThinSource::OfXml(file_, *std::move(text));
+  }
+
   std::string WrongUsage() const {
+    if (pool_ && !IsScenario()) return "--pool is for a scenario, a file *.scn";
     if (answer_.json && format_ == "tool") return "--json and --format=tool exclude each other";
     if (verbose_ && format_ != "tool") return "--verbose needs --format=tool";
     if (restore_->parsed() && (output_.empty() || output_ == "-")) {
@@ -185,6 +200,7 @@ class ThinCommand final : public Command {
   CLI::App* ls_ = nullptr;
   CLI::App* delta_ = nullptr;
   std::string file_;
+  std::optional<std::string> pool_;
   std::string output_;
   std::string format_ = "lines";
   std::uint64_t left_ = 0;

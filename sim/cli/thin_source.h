@@ -7,7 +7,9 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "lamina/block/block_device.h"
@@ -22,6 +24,10 @@ class ThinSource {
   // Errors: kNotFound  the file cannot be read; kInvalidArgument  it is neither of the two. The
   // messages of all of this are complete.
   static absl::StatusOr<ThinSource> Open(const std::string& path);
+  // XML that is at hand already; `path` is for messages.
+  static ThinSource OfXml(std::string path, std::string text) {
+    return ThinSource(std::move(path), std::move(text));
+  }
 
   // The pool, canonical.
   // Errors: those of ReadThinXml; kDataLoss  the metadata is damaged or too large.

@@ -312,5 +312,31 @@ TEST_F(ThinCommandLine, CutMetadataIsAnError) {
   }
 }
 
+// A simulated pool goes out to the tools: the pool that a scenario leaves.
+TEST_F(ThinCommandLine, TakesThePoolOfAScenario) {
+  Put("one.scn",
+      "scenario 2\npool p data=64MiB\nthin a p 0 16MiB\ndd of=a fill:x:131072\nsnap b a\n"
+      "dd of=b fill:y:4096\n");
+  const Ended listed = Thin("ls one.scn");
+  EXPECT_EQ(listed.status, 0);
+  EXPECT_EQ(listed.out, "0 2 1 1 0 0 1\n1 2 1 1 0 1 1\n");
+  const Ended dumped = Thin("dump one.scn");
+  EXPECT_EQ(dumped.status, 0);
+  Put("one.xml", dumped.out);
+  EXPECT_EQ(Thin("dump one.xml").out, dumped.out);
+  EXPECT_EQ(Thin("check one.scn").status, 0);
+  EXPECT_EQ(Thin("ls one.scn --pool p").out, listed.out);
+  EXPECT_EQ(Thin("ls one.scn --pool q").status, 4);
+  EXPECT_EQ(Thin("ls one.xml --pool p").status, 2);
+
+  Put("two.scn", "scenario 2\npool p\npool q\n");
+  EXPECT_EQ(Thin("ls two.scn").status, 4);
+  EXPECT_EQ(Thin("ls two.scn --pool q").status, 0);
+  Put("none.scn", "scenario 2\ndisk d 1MiB\n");
+  EXPECT_EQ(Thin("ls none.scn").status, 4);
+  Put("bad.scn", "scenario 2\nnonsense\n");
+  EXPECT_EQ(Thin("ls bad.scn").status, 3);
+}
+
 }  // namespace
 }  // namespace lamina
