@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "sim/scenario/device_words.h"
 #include "sim/scenario/operation.h"
+#include "sim/scenario/pool_source.h"
 #include "sim/scenario/world.h"
 
 namespace lamina::sim::internal {
@@ -15,6 +16,7 @@ using Kind = ArgumentKind;
 
 constexpr ScenarioLimits kNoLimits;
 constexpr ArgumentRules kRules{2, &kNoLimits};
+constexpr std::uint64_t kDefaultPoolSectors = (std::uint64_t{64} << 20) / kSectorBytes;
 
 Outcome Refused(const TableError& error) { return error.error; }
 
@@ -88,6 +90,35 @@ Outcome RunDisk(const Call& call) {
   return std::string("OK");
 }
 
+// The pool of a source, and its disks: the metadata it describes, and zeros as data.
+Outcome ImportPool(const Call& call, const PoolWords& words) {
+  Devices& devices = call.world.devices;
+  ThinPoolTable table = words.table;
+  for (const std::string& name : {call.text(0), table.metadata_device, table.data_device}) {
+    if (devices.Find(name) != nullptr) return Errno::kExist;
+  }
+  const absl::StatusOr<ImportedPool> pool = ReadPoolSource(call.world.Observer(), *words.source);
+  if (!pool.ok()) return pool.status();
+  table.block_sectors = pool->chunk_sectors;
+  table.length_sectors = words.data_sectors.value_or(pool->data_sectors);
+  if (table.length_sectors < pool->data_sectors) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("data= is less than the %d sectors of the source", pool->data_sectors));
+  }
+  if (const std::optional<TableError> bad = CheckThinPoolTable(table)) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s: %s", *words.source, bad->message));
+  }
+  (void)*devices.AddDisk(table.metadata_device, MemDisk::SectorsOf(pool->metadata->size_bytes()),
+                         pool->metadata);
+  (void)*devices.AddDisk(table.data_device, table.length_sectors);
+  const OpContext op = call.world.DeviceCall();
+  const Result<DeviceRecord*> loaded = devices.Load(op, call.text(0), table);
+  if (loaded.ok()) return std::string("OK");
+  (void)devices.Remove(op, table.metadata_device);
+  (void)devices.Remove(op, table.data_device);
+  return loaded.error();
+}
+
 Outcome RunPool(const Call& call) {
   Devices& devices = call.world.devices;
   PoolWords words;
@@ -95,14 +126,16 @@ Outcome RunPool(const Call& call) {
   const std::string& name = call.text(0);
   words.table.metadata_device = name + ".meta";
   words.table.data_device = name + ".data";
-  words.table.length_sectors = words.data_sectors;
+  if (words.source) return ImportPool(call, words);
+  const std::uint64_t data_sectors = words.data_sectors.value_or(kDefaultPoolSectors);
+  words.table.length_sectors = data_sectors;
   if (const std::optional<TableError> bad = CheckThinPoolTable(words.table)) return Refused(*bad);
-  const std::uint64_t guide = ThinMetadataGuideBytes(words.data_sectors * kSectorBytes,
-                                                     words.table.block_sectors * kSectorBytes);
+  const std::uint64_t guide =
+      ThinMetadataGuideBytes(data_sectors * kSectorBytes, words.table.block_sectors * kSectorBytes);
   const std::uint64_t least = MemDisk::SectorsOf(guide + (4096 - guide % 4096) % 4096);
   const std::pair<const std::string&, std::uint64_t> disks[] = {
       {words.table.metadata_device, words.metadata_sectors.value_or(least)},
-      {words.table.data_device, words.data_sectors}};
+      {words.table.data_device, data_sectors}};
   for (const auto& [disk_name, sectors] : disks) {
     DeviceRecord* known = devices.Find(disk_name);
     if (known == nullptr) {

@@ -7,11 +7,8 @@
 namespace lamina::sim::internal {
 namespace {
 
-// The space map of a pool is in memory, a byte for four chunks: a scenario from a stranger must not
-// ask for all of it.
 bool IsTooLarge(const ThinPoolTable& table) {
-  constexpr std::uint64_t kMostChunks = std::uint64_t{1} << 26;
-  return table.block_sectors > 0 && table.length_sectors / table.block_sectors > kMostChunks;
+  return table.block_sectors > 0 && table.length_sectors / table.block_sectors > kMostPoolChunks;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "lamina/block/block_device.h"
 #include "sim/scenario/content.h"
+#include "sim/scenario/pool_source.h"
 #include "sim/scenario/text_form.h"
 
 namespace lamina::sim::internal {
@@ -53,7 +54,7 @@ std::string TakePoolWord(const std::string& word, PoolWords& words) {
   if (const auto data = ValueOf(word, "data=")) {
     const auto sectors = SectorsOfSize(*data);
     if (!sectors) return NotASize(word);
-    words.data_sectors = *sectors;
+    words.data_sectors = sectors;
   } else if (const auto meta = ValueOf(word, "meta=")) {
     words.metadata_sectors = SectorsOfSize(*meta);
     if (!words.metadata_sectors) return NotASize(word);
@@ -68,7 +69,7 @@ std::string TakePoolWord(const std::string& word, PoolWords& words) {
   } else if (!TakeFeature(word, words.table.features)) {
     return absl::StrFormat(
         "'%s' is none of: data= meta= chunk= low_water= skip_block_zeroing ignore_discard "
-        "no_discard_passdown read_only error_if_no_space",
+        "no_discard_passdown read_only error_if_no_space from",
         word);
   }
   return "";
@@ -166,10 +167,21 @@ std::optional<std::uint64_t> SectorsOfSize(const std::string& text) {
   return *bytes / kSectorBytes;
 }
 
-Problem ReadPoolWords(const ArgumentRules&, const Arguments& args, PoolWords& words) {
+Problem ReadPoolWords(const ArgumentRules& rules, const Arguments& args, PoolWords& words) {
   for (std::size_t i = 1; i < args.size(); ++i) {
-    if (std::string wrong = TakePoolWord(args[i].text, words); !wrong.empty()) {
+    if (args[i].text == "from") {
+      if (words.source) return {{i, "from twice"}};
+      if (i + 1 == args.size()) return {{i, "expected from SOURCE"}};
+      words.source = args[++i].text;
+      std::string wrong = CheckPoolSource(*words.source, rules.limits->host_files);
+      if (!wrong.empty()) return {{i, std::move(wrong)}};
+    } else if (std::string wrong = TakePoolWord(args[i].text, words); !wrong.empty()) {
       return {{i, std::move(wrong)}};
+    }
+  }
+  for (std::size_t i = 1; words.source && i < args.size(); ++i) {
+    if (args[i].text.starts_with("chunk=") || args[i].text.starts_with("meta=")) {
+      return {{i, absl::StrFormat("'%s': the source says it", args[i].text)}};
     }
   }
   return std::nullopt;

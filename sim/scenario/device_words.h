@@ -24,8 +24,10 @@ using Problem = std::optional<std::pair<std::size_t, std::string>>;
 using Arguments = std::vector<ScenarioArgument>;
 
 // pool NAME [data=SIZE] [meta=SIZE] [chunk=SIZE] [low_water=N] [FEATURE…]
+// pool NAME from SOURCE [data=SIZE] [low_water=N] [FEATURE…]
 struct PoolWords {
-  std::uint64_t data_sectors = (std::uint64_t{64} << 20) / 512;
+  std::optional<std::string> source;
+  std::optional<std::uint64_t> data_sectors;
   std::optional<std::uint64_t> metadata_sectors;
   ThinPoolTable table;  // without devices and length
 };

@@ -113,12 +113,17 @@ DeviceRecord* Devices::Find(std::string_view name) {
   return nullptr;
 }
 
-Result<DeviceRecord*> Devices::AddDisk(const std::string& name, std::uint64_t sectors) {
+Result<DeviceRecord*> Devices::AddDisk(const std::string& name, std::uint64_t sectors,
+                                       const MemDisk::Image& content) {
   if (Find(name) != nullptr) return Errno::kExist;
   auto record = std::make_unique<DeviceRecord>();
   record->name = name;
   record->table = DiskTable{sectors};
   record->disk = std::make_unique<MemDisk>(sectors, next_source_++);
+  if (content != nullptr) {
+    record->disk->Restore(content);
+    record->disk->Resize(sectors);
+  }
   record->base.SwitchTo(record->disk.get());
   if (caches_) {
     record->cache = std::make_unique<CrashDevice>(*record->disk);

@@ -86,6 +86,10 @@ struct DeviceRecord {
   const ThinTable* thin_table() const { return std::get_if<ThinTable>(&table); }
 };
 
+// The space map of a pool is in memory, a byte for four chunks: a scenario from a stranger must not
+// ask for all of it.
+inline constexpr std::uint64_t kMostPoolChunks = std::uint64_t{1} << 26;
+
 enum class CrashRule : std::uint8_t { kKeep, kLose, kRandom };
 
 class Devices {
@@ -101,8 +105,10 @@ class Devices {
   DeviceRecord* Find(std::string_view name);
   const std::vector<std::unique_ptr<DeviceRecord>>& records() const { return records_; }
 
+  // A disk of zeros, or of `sectors` that begin with `content`.
   // Errors: kExist  the name is taken.
-  Result<DeviceRecord*> AddDisk(const std::string& name, std::uint64_t sectors);
+  Result<DeviceRecord*> AddDisk(const std::string& name, std::uint64_t sectors,
+                                const MemDisk::Image& content = nullptr);
   // Another length for a disk.
   void ResizeDisk(DeviceRecord& record, std::uint64_t sectors);
   // Makes the device, or loads another table into one of the same target: a pool is reloaded and

@@ -1,5 +1,5 @@
-// Layers whose content comes from outside: directories of the host, layer tars. The only file of
-// the scenario runner that knows lamina/image.
+// Layers whose content comes from outside: directories of the host, layer tars. With pool_source.h
+// the only file of the scenario runner that knows lamina/image.
 //
 //   dir:PATH            a directory of the host
 //   tar:FILE[,FILE..]   layer tars, the lowest first, put one onto the other
