@@ -23,6 +23,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -161,6 +162,19 @@ class DirectoryMaps {
   absl::flat_hash_map<std::uint64_t, Inode> inodes_;
   std::uint64_t next_ = 1;
 };
+
+// Offsets of `count` of `blocks` blocks, each at most once.
+inline std::vector<std::uint64_t> ShuffledOffsets(std::size_t blocks, std::size_t count,
+                                                  std::uint64_t seed) {
+  std::vector<std::uint64_t> offsets(blocks);
+  for (std::size_t i = 0; i < blocks; ++i) offsets[i] = i * kBlockBytes;
+  for (std::size_t i = blocks - 1; i > 0; --i) {
+    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    std::swap(offsets[i], offsets[(seed >> 33) % (i + 1)]);
+  }
+  offsets.resize(count);
+  return offsets;
+}
 
 // min(wall, thread CPU) of one call, in nanoseconds.
 inline double HostNanoseconds(const std::function<void()>& work) {

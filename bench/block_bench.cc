@@ -133,14 +133,7 @@ class PageImage {
 };
 
 std::vector<std::uint64_t> Shuffled(std::size_t count, std::uint64_t seed) {
-  std::vector<std::uint64_t> offsets(kImageBlocks);
-  for (std::size_t i = 0; i < kImageBlocks; ++i) offsets[i] = i * kBlockBytes;
-  for (std::size_t i = kImageBlocks - 1; i > 0; --i) {
-    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-    std::swap(offsets[i], offsets[(seed >> 33) % (i + 1)]);
-  }
-  offsets.resize(count);
-  return offsets;
+  return ShuffledOffsets(kImageBlocks, count, seed);
 }
 
 // ── Single prices ────────────────────────────────────────────────────────────────────────────────
