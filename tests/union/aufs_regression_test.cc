@@ -64,6 +64,23 @@ TEST(AufsRegression, WhoTakesANameOutMustBeAllowedToByTheRealDirectory) {
   }
 }
 
+// The directory of the name a file was opened by is kept, also when the file was last seen under
+// another name: a copy goes there, and the other names show it.
+TEST(AufsRegression, AHardLinkIsCopiedUnderTheNameItWasOpenedBy) {
+  AufsStack stack({{"rw", "d=old c/b@d a@d"}});
+  stack.AddDirectory({.mode = "rw"});
+  const Process::Fd fd = stack.Open("/c/b", kReadWrite);
+  ASSERT_EQ(stack.Read("/a"), "old");
+  ASSERT_EQ(stack.Remount("add:0:/n0=rw"), "OK");
+  ASSERT_EQ(stack.Read("/d"), "old");
+  ASSERT_EQ(stack.Remount("mod:/b0=ro+wh"), "OK");
+  ASSERT_EQ(stack.Read("/d"), "old");
+  ASSERT_EQ(stack.WriteFd(fd, 0, "x"), "OK");
+  EXPECT_EQ(stack.Content("n0"), "c/ c/b=xld");
+  EXPECT_EQ(stack.Read("/a"), "xld");
+  EXPECT_EQ(stack.Read("/d"), "xld");
+}
+
 // One end of a fifo was opened on the branch that cannot be written, the other one on the copy.
 TEST(AufsRegression, TheEndsOfAFifoOpenedBeforeAndAfterACopyDoNotMeet) {
   AufsStack stack({{"rw", ""}, {"ro+wh", "p!p"}});

@@ -43,16 +43,19 @@ void AufsControl::ForgetNames() { state_.names.Clear(); }
 void AufsControl::DropUnused() {
   ForgetNames();
   absl::flat_hash_set<std::uint64_t> kept;
-  const auto keep = [&](UnionNode& node) {
-    UnionNode* at = &node;
+  const auto keep = [&](UnionNode* at) {
     while (at != nullptr && kept.insert(at->id.value).second) at = state_.nodes.Find(at->parent);
   };
-  keep(state_.node(state_.root));
+  keep(&state_.node(state_.root));
+  // The name a file was opened by need not be the one it was last seen under.
+  for (const UnionHandle& handle : body_.handles) {
+    if (handle.kind != UnionHandle::Kind::kClosed) keep(state_.nodes.Find(handle.dir));
+  }
   std::vector<UnionNode*> all;
   state_.nodes.ForEach([&](UnionNode& node) {
     all.push_back(&node);
     // A pseudo-link holds its file.
-    if (node.handles > 0 || node.indexed) keep(node);
+    if (node.handles > 0 || node.indexed) keep(&node);
   });
   for (UnionNode* node : all) {
     state_.directories.Drop(*node);
