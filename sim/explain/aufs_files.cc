@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "lamina/fs/list_names.h"
+
 namespace lamina::sim::internal {
 namespace {
 
@@ -13,16 +15,8 @@ struct Directory {
 };
 
 Result<std::vector<std::string>> Names(const OpContext& op, FileSystem& fs, NodeId dir) {
-  const Result<HandleId> handle = fs.Open(op, dir, {});
-  if (!handle.ok()) return handle.error();
-  std::vector<std::string> names;
-  const Result<DirCookie> end = fs.ReadDir(op, *handle, {}, [&](const DirEntry& entry) {
-    names.emplace_back(entry.name);
-    return true;
-  });
-  fs.Close(*handle);
-  if (!end.ok()) return end.error();
-  std::sort(names.begin(), names.end());
+  Result<std::vector<std::string>> names = ListNames(op, fs, dir);
+  if (names.ok()) std::sort(names->begin(), names->end());
   return names;
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "lamina/fs/list_names.h"
 #include "lamina/union/aufs.h"
 
 namespace lamina::sim {
@@ -39,17 +40,10 @@ class ChangeSearch {
   OpContext op() const { return {root_, kSimulationStart, Probe()}; }
 
   Result<Listing> List(FileSystem& fs, NodeId dir) const {
-    Result<HandleId> handle = fs.Open(op(), dir, {});
-    if (!handle.ok()) return handle.error();
-    std::vector<std::string> names;
-    Result<DirCookie> end = fs.ReadDir(op(), *handle, DirCookie(), [&](const DirEntry& entry) {
-      names.emplace_back(entry.name);
-      return true;
-    });
-    fs.Close(*handle);
-    if (!end.ok()) return end.error();
+    const Result<std::vector<std::string>> names = ListNames(op(), fs, dir);
+    if (!names.ok()) return names.error();
     Listing listing;
-    for (const std::string& name : names) {
+    for (const std::string& name : *names) {
       Result<NodeId> node = fs.Lookup(op(), {dir, name});
       if (node.ok()) listing.emplace(name, *node);
     }

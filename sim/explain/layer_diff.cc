@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "lamina/fs/list_names.h"
 #include "lamina/union/overlay.h"
 #include "sim/explain/aufs_files.h"
 #include "sim/explain/branch_names.h"
@@ -47,17 +48,10 @@ class TreeComparison {
   OpContext op() const { return {root_, kSimulationStart, Probe()}; }
 
   Result<Listing> List(FileSystem& fs, NodeId dir) const {
-    const Result<HandleId> handle = fs.Open(op(), dir, {});
-    if (!handle.ok()) return handle.error();
-    std::vector<std::string> names;
-    const Result<DirCookie> end = fs.ReadDir(op(), *handle, {}, [&](const DirEntry& entry) {
-      names.emplace_back(entry.name);
-      return true;
-    });
-    fs.Close(*handle);
-    if (!end.ok()) return end.error();
+    Result<std::vector<std::string>> names = ListNames(op(), fs, dir);
+    if (!names.ok()) return names.error();
     Listing listing;
-    for (std::string& name : names) {
+    for (std::string& name : *names) {
       const Result<NodeId> node = fs.Lookup(op(), {dir, name});
       if (!node.ok()) return node.error();
       listing.emplace(std::move(name), *node);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "lamina/fs/list_names.h"
 #include "sim/explain/layer_source.h"
 #if defined(LAMINA_WITH_IMAGE)
 #include "lamina/image/ext_image.h"
@@ -61,16 +62,9 @@ Result<bool> HoldsMarks(FileSystem& fs, NodeId root) {
     if (stat->type == FileType::kCharDevice && stat->rdev == MakeDevice(0, 0)) return true;
     if (stat->type != FileType::kDirectory) continue;
     if (fs.GetXattr(op, node, "trusted.overlay.opaque").ok()) return true;
-    const Result<HandleId> handle = fs.Open(op, node, {});
-    if (!handle.ok()) return handle.error();
-    std::vector<std::string> names;
-    const Result<DirCookie> end = fs.ReadDir(op, *handle, {}, [&](const DirEntry& entry) {
-      names.emplace_back(entry.name);
-      return true;
-    });
-    fs.Close(*handle);
-    if (!end.ok()) return end.error();
-    for (const std::string& name : names) {
+    const Result<std::vector<std::string>> names = ListNames(op, fs, node);
+    if (!names.ok()) return names.error();
+    for (const std::string& name : *names) {
       const Result<NodeId> child = fs.Lookup(op, {node, name});
       if (!child.ok()) return child.error();
       pending.push_back(*child);

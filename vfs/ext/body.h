@@ -20,9 +20,9 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "lamina/ext/ext_fs.h"
+#include "lamina/fs/handle_table.h"
 #include "lamina/fs/node_rules.h"
 #include "vfs/ext/directory.h"
-#include "vfs/ext/handles.h"
 #include "vfs/ext/ram_overlay.h"
 
 namespace lamina {
@@ -37,7 +37,7 @@ struct ExtSpot {
 // An open file whose inode is still there.
 struct ExtOpen {
   ext::Inode inode;
-  ext::OpenFile file;
+  internal::OpenFile file;
 };
 
 // A rename: both places, and the inodes that the names mean.
@@ -258,7 +258,7 @@ struct ExtFs::Body {
   ext::Volume volume;
   ext::Directories directories;
   std::unique_ptr<Journal> journal;
-  ext::HandleTable handles;
+  internal::HandleTable handles;
   absl::flat_hash_set<std::uint64_t> never_named;  // nodes of CreateUnnamed
   NodeId root;
   std::string label;

@@ -79,9 +79,9 @@ Result<Inode> ExtFs::Body::Child(const OpContext& op, const Inode& dir, const En
 
 Result<ExtOpen> ExtFs::Body::FindOpen(const OpContext& op, HandleId handle) {
   if (unmounted) return Errno::kBadF;
-  OpenFile file{NodeId{handle.value}, Access::kRead, false};
+  internal::OpenFile file{NodeId{handle.value}, Access::kRead, false};
   if (!frozen_handles()) {
-    const OpenFile* found = handles.Find(handle);
+    const internal::OpenFile* found = handles.Find(handle);
     if (found == nullptr) return Errno::kBadF;
     file = *found;
   }

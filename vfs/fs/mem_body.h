@@ -12,9 +12,9 @@
 
 #include <cstdint>
 
+#include "lamina/fs/handle_table.h"
 #include "lamina/fs/mem_fs.h"
 #include "lamina/store/radix_map.h"
-#include "vfs/fs/mem_handles.h"
 #include "vfs/fs/mem_node.h"
 
 namespace lamina {

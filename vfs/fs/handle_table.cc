@@ -1,4 +1,4 @@
-#include "vfs/fs/mem_handles.h"
+#include "lamina/fs/handle_table.h"
 
 #include "lamina/base/check.h"
 
@@ -43,6 +43,15 @@ NodeId HandleTable::Remove(HandleId handle) {
   const auto count = open_counts_.find(node.value);
   if (--count->second == 0) open_counts_.erase(count);
   return node;
+}
+
+void HandleTable::Clear() {
+  for (std::uint32_t index = 0; index < slots_.size(); ++index) {
+    if (!slots_[index].open) continue;
+    slots_[index].open = false;
+    free_slots_.push_back(index);
+  }
+  open_counts_.clear();
 }
 
 }  // namespace lamina::internal

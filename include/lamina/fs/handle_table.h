@@ -1,10 +1,15 @@
-// HandleTable: the open files of a writable MemFs.
+// HandleTable: the open files of a file system that keeps no more of them than how they were
+// opened: MemFs, ExtFs.
+//
+//   HandleTable table;
+//   HandleId handle = table.Add({node, Access::kRead});
+//   table.Find(handle)->may_read();                     // true, until table.Remove(handle)
 //
 //   HandleId   1 | generation 31 | slot 32     bit 63 tells it from a node id (frozen trees)
 //
 // Threads: thread-compatible.
-#ifndef LAMINA_VFS_FS_MEM_HANDLES_H_
-#define LAMINA_VFS_FS_MEM_HANDLES_H_
+#ifndef LAMINA_FS_HANDLE_TABLE_H_
+#define LAMINA_FS_HANDLE_TABLE_H_
 
 #include <cstdint>
 #include <vector>
@@ -33,6 +38,8 @@ class HandleTable {
   // Must be open. Says which node it was.
   NodeId Remove(HandleId handle);
   bool IsOpen(NodeId node) const { return open_counts_.contains(node.value); }
+  // Closes all of them; the handles stay invalid.
+  void Clear();
 
  private:
   struct Slot {
@@ -47,4 +54,4 @@ class HandleTable {
 };
 
 }  // namespace lamina::internal
-#endif  // LAMINA_VFS_FS_MEM_HANDLES_H_
+#endif  // LAMINA_FS_HANDLE_TABLE_H_
