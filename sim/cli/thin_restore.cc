@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_format.h"
 #include "lamina/block/thin_metadata_disk.h"
-#include "sim/cli/host_device.h"
+#include "lamina/image/host_disk.h"
 #include "sim/cli/pending_file.h"
 
 namespace lamina::cli {
@@ -28,7 +28,7 @@ absl::Status Complaint(const std::string& path, Errno number) {
 
 // Makes the file `blocks` long and writes; longer each time it does not fit.
 Result<void> RestoreToFile(const OpContext& op, const ThinDump& dump, std::uint64_t blocks,
-                           HostDevice& file) {
+                           HostDisk& file) {
   for (;; blocks = std::min(2 * blocks, kMaxThinMetadataBlocks)) {
     if (Result<void> cleared = file.Clear(blocks * kBlockSectors); !cleared.ok()) return cleared;
     Result<void> restored = RestoreThinMetadata(op, dump, file);
@@ -41,8 +41,8 @@ absl::StatusOr<std::uint64_t> RestoreAsFile(const OpContext& op, const ThinDump&
                                             std::uint64_t least, const std::string& path) {
   absl::StatusOr<PendingFile> pending = PendingFile::Create(path);
   if (!pending.ok()) return pending.status();
-  const absl::StatusOr<std::unique_ptr<HostDevice>> file =
-      HostDevice::Open(pending->path(), HostDevice::Access::kWrite);
+  const absl::StatusOr<std::unique_ptr<HostDisk>> file =
+      HostDisk::Open(pending->path(), HostAccess::kReadWrite);
   if (!file.ok()) return absl::UnavailableError(file.status().message());
   const std::uint64_t replaced = pending->replaced_bytes() / kThinMetadataBlockBytes;
   const std::uint64_t blocks = std::max({kLeastBlocks, replaced, least + least / 8});
@@ -54,8 +54,8 @@ absl::StatusOr<std::uint64_t> RestoreAsFile(const OpContext& op, const ThinDump&
 
 absl::StatusOr<std::uint64_t> RestoreToDisk(const OpContext& op, const ThinDump& dump,
                                             const std::string& path) {
-  const absl::StatusOr<std::unique_ptr<HostDevice>> disk =
-      HostDevice::Open(path, HostDevice::Access::kWrite);
+  const absl::StatusOr<std::unique_ptr<HostDisk>> disk =
+      HostDisk::Open(path, HostAccess::kReadWrite);
   if (!disk.ok()) return absl::UnavailableError(disk.status().message());
   const Result<void> restored = RestoreThinMetadata(op, dump, **disk);
   if (!restored.ok()) return Complaint(path, restored.error());

@@ -7,8 +7,8 @@
 #include "absl/strings/str_format.h"
 #include "lamina/block/mem_disk.h"
 #include "lamina/block/thin_lint.h"
+#include "lamina/image/host_disk.h"
 #include "lamina/image/thin_xml.h"
-#include "sim/cli/host_device.h"
 #include "sim/cli/input_file.h"
 
 namespace lamina::cli {
@@ -55,7 +55,7 @@ absl::StatusOr<ThinSource> ThinSource::Open(const std::string& path) {
   if (!text.ok()) return text.status();
   const bool metadata = IsMetadata(*text);
   if (metadata && path != "-") {
-    absl::StatusOr<Metadata> device = HostDevice::Open(path, HostDevice::Access::kRead);
+    absl::StatusOr<Metadata> device = HostDisk::Open(path, HostAccess::kReadOnly);
     if (!device.ok()) return device.status();
     return ThinSource(path, *std::move(device));
   }

@@ -77,6 +77,23 @@ TEST_F(HostDiskFile, ReadOnlyIsReadOnly) {
   EXPECT_EQ((*disk)->Write(op_, Sector{0}, Sectors(1, 1)).error(), Errno::kRoFs);
 }
 
+TEST_F(HostDiskFile, AClearedFileHasZerosAndTheNewLength) {
+  std::ofstream(File("a")) << std::string(1500, 'x');
+  auto looked_at = HostDisk::Open(File("a"), HostAccess::kReadOnly);
+  ASSERT_TRUE(looked_at.ok()) << looked_at.status();
+  EXPECT_EQ((*looked_at)->Clear(4).error(), Errno::kRoFs);
+  auto disk = HostDisk::Open(File("a"), HostAccess::kReadWrite);
+  ASSERT_TRUE(disk.ok()) << disk.status();
+  EXPECT_EQ((*disk)->Clear(~std::uint64_t{0}).error(), Errno::kInval);
+  EXPECT_EQ((*disk)->size_sectors(), 2u);
+  ASSERT_TRUE((*disk)->Clear(4).ok());
+  EXPECT_EQ((*disk)->size_sectors(), 4u);
+  EXPECT_EQ(std::filesystem::file_size(File("a")), 4 * kSectorBytes);
+  std::vector<std::byte> read = Sectors(4, 1);
+  ASSERT_TRUE((*disk)->Read(op_, Sector{0}, read).ok());
+  EXPECT_EQ(read, Sectors(4, 0));
+}
+
 TEST_F(HostDiskFile, AFileThatGotShorterIsAnError) {
   std::ofstream(File("a")) << std::string(4096, 'x');
   auto disk = HostDisk::Open(File("a"), HostAccess::kReadOnly);

@@ -128,4 +128,17 @@ Result<void> HostDisk::Discard(const OpContext&, SectorRange range) {
   return errno == EOPNOTSUPP ? Errno::kOpNotSupp : WriteError(errno);
 }
 
+Result<void> HostDisk::Clear(std::uint64_t size_sectors) {
+  if (access_ == HostAccess::kReadOnly) return Errno::kRoFs;
+  struct stat stat {};
+  if (::fstat(descriptor_, &stat) != 0 || !S_ISREG(stat.st_mode)) return Errno::kInval;
+  if (size_sectors > std::numeric_limits<off_t>::max() / kSectorBytes) return Errno::kInval;
+  if (::ftruncate(descriptor_, 0) != 0) return WriteError(errno);
+  size_sectors_ = 0;
+  const auto length = static_cast<off_t>(size_sectors * kSectorBytes);
+  if (::ftruncate(descriptor_, length) != 0) return WriteError(errno);
+  size_sectors_ = size_sectors;
+  return {};
+}
+
 }  // namespace lamina

@@ -54,6 +54,11 @@ class HostDisk final : public BlockDevice {
   // Leaves a hole. kOpNotSupp when the host's file system knows none.
   Result<void> Discard(const OpContext& op, SectorRange range) override;
 
+  // Makes a file one of `size_sectors` sectors of zeros.
+  // Errors: kRoFs  opened kReadOnly; kInval  not a file, or no file can be so long; kNoSpc, kIo the
+  // host refuses, and the file may be empty.
+  Result<void> Clear(std::uint64_t size_sectors);
+
  private:
   HostDisk(int descriptor, std::uint64_t size_sectors, HostAccess access)
       : descriptor_(descriptor), size_sectors_(size_sectors), access_(access) {}
