@@ -82,7 +82,8 @@ bool AufsView::IsSlotSettled(int number) const {
   const ModelType type = InSlot(number).type;
   const ModelBranch& branch = stack_.at(*stack_.IndexOf(slot.real.branch));
   const bool stays = branch.is_writable();
-  if (!stays && branch.tree().Links(slot.real.ino) > 1) return false;
+  const bool has_others = !NamesOf(inodes_.NumberOf(slot.real)).empty();
+  if (!stays && (has_others || branch.tree().Links(slot.real.ino) > 1)) return false;
   return type == ModelType::kFile || (stays && type != ModelType::kDirectory);
 }
 

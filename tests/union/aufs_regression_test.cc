@@ -81,6 +81,40 @@ TEST(AufsRegression, AHardLinkIsCopiedUnderTheNameItWasOpenedBy) {
   EXPECT_EQ(stack.Read("/d"), "xld");
 }
 
+// aufs.md §4.8, §4.6: the name an open file was opened by is gone, others are there. A write makes
+// no name again, and the others show what was written.
+TEST(AufsRegression, WritingThroughANameThatIsGoneGivesItToTheOtherNames) {
+  for (const bool looked_at : {false, true}) {
+    AufsStack stack({{"rw", ""}, {"ro+wh", "a=x b@a"}});
+    const Process::Fd fd = stack.Open("/a", kReadWrite);
+    if (looked_at) stack.StatOf("/b");
+    ASSERT_EQ(Outcome(stack.process().Unlink("/a")), "OK");
+    if (looked_at) stack.StatOf("/b");
+    ASSERT_EQ(stack.WriteFd(fd, 0, "Y"), "OK");
+    EXPECT_EQ(stack.Content(0), ".wh.a");
+    EXPECT_EQ(stack.Lookup("/a"), "ENOENT");
+    EXPECT_EQ(stack.Read("/b"), "Y");
+    EXPECT_EQ(stack.ReadFd(fd), "Y");
+    EXPECT_EQ(stack.StatOf("/b").nlink, 1U);
+  }
+}
+
+TEST(AufsRegression, ACopyForAnOpenFileDoesNotBringItsNameBack) {
+  for (const bool looked_at : {false, true}) {
+    AufsStack stack({{"rw", ""}, {"rw", "b=x d/a@b"}});
+    const Process::Fd fd = stack.Open("/b", kReadOnly);
+    if (looked_at) stack.StatOf("/d/a");
+    ASSERT_EQ(Outcome(stack.process().Unlink("/b")), "OK");
+    ASSERT_EQ(stack.Read("/d/a"), "x");
+    ASSERT_EQ(stack.Remount("mod:/b1=ro+wh"), "OK");
+    ASSERT_EQ(stack.Read("/d/a"), "x");
+    ASSERT_EQ(Outcome(stack.process().Fchmod(fd, 0555)), "OK");
+    EXPECT_EQ(stack.Lookup("/b"), "ENOENT");
+    EXPECT_EQ(stack.List("/"), "d");
+    EXPECT_EQ(stack.Read("/d/a"), "x");
+  }
+}
+
 // One end of a fifo was opened on the branch that cannot be written, the other one on the copy.
 TEST(AufsRegression, TheEndsOfAFifoOpenedBeforeAndAfterACopyDoNotMeet) {
   AufsStack stack({{"rw", ""}, {"ro+wh", "p!p"}});

@@ -266,16 +266,16 @@ Result<void> AufsDialect::PlanCopy(const OpContext& op, const UnionState& state,
   publish.rekeys = true;
   publish.indexed = links && options().plink;
   if (publish.indexed && !node.counts_own_names()) publish.nlink = stat->nlink;
-  if (publish.indexed) AddPseudoLink(node, target.branch, *slot, plan);
+  if (publish.indexed) AddPseudoLink(node, target.branch, *slot, StepPhase::kCleanUp, plan);
   AddTimes(op, state, *target.dir, target.branch, plan);
   return {};
 }
 
 void AufsDialect::AddPseudoLink(const UnionNode& node, BranchIndex branch, int slot,
-                                Plan& plan) const {
+                                StepPhase phase, Plan& plan) const {
   const NodeId plinks = books_->base[branch].plinks;
   if (plinks.value == 0) return;
-  Step& link = plan.Add(StepKind::kLinkNode, StepPhase::kCleanUp);
+  Step& link = plan.Add(StepKind::kLinkNode, phase);
   link.branch = branch;
   link.node = StepNode::Slot(slot);
   link.to = {StepNode::Fixed(plinks), absl::StrFormat("%d.", node.private_ino)};
@@ -296,6 +296,9 @@ Result<void> AufsDialect::PlanCopyOfUnnamed(const OpContext& op, const UnionStat
                                   : StepNode::WritableOf(parent->id);
   Result<int> slot = AddCopy(op, state, node, *stat, branch, {in, node.name}, need, plan);
   if (!slot.ok()) return slot.error();
+  // Its other names show the copy.
+  const bool links = stat->nlink > 1 && options().plink;
+  if (links) AddPseudoLink(node, branch, *slot, StepPhase::kPrepare, plan);
   Step& unlink = plan.Add(StepKind::kRemove, StepPhase::kCommit);
   unlink.branch = branch;
   unlink.node = StepNode::Slot(*slot);
@@ -304,6 +307,9 @@ Result<void> AufsDialect::PlanCopyOfUnnamed(const OpContext& op, const UnionStat
   unlink.copied_up = node.id;
   unlink.sheds_lower = true;
   unlink.rekeys = true;
+  unlink.elsewhere = true;
+  unlink.indexed = links;
+  if (links && !node.counts_own_names()) unlink.nlink = stat->nlink;
   if (!parent_gone) AddTimes(op, state, *parent, branch, plan);
   return {};
 }
@@ -346,7 +352,7 @@ Result<BranchIndex> AufsDialect::PlanCopyUp(const OpContext& caller, const Union
   if (!choice.ok()) return choice.error();
   plan.reason = choice->reason;
   const Result<BranchIndex> branch = choice->branch;
-  if (orphan || (node.dead && !IsDirectory(node))) {
+  if (orphan || ((node.dead || node.name_is_gone) && !IsDirectory(node))) {
     if (!orphan) {
       Result<void> above = PlanDirectories(op, state, *parent, *branch, plan);
       if (!above.ok()) return above.error();

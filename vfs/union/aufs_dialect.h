@@ -202,7 +202,8 @@ class AufsDialect final : public Dialect {
                          BranchIndex branch, StepNode target, Plan& plan) const;
   Result<void> PlanCopyDown(const OpContext& op, const UnionState& state, UnionNode& dir,
                             UnionNode& parent, BranchIndex branch, Plan& plan) const;
-  void AddPseudoLink(const UnionNode& node, BranchIndex branch, int slot, Plan& plan) const;
+  void AddPseudoLink(const UnionNode& node, BranchIndex branch, int slot, StepPhase phase,
+                     Plan& plan) const;
   Result<void> PlanLinkUp(const OpContext& op, const UnionState& state, UnionNode& node,
                           Plan& plan) const;
   // Sets the times of a directory back that a copy-up changed.

@@ -104,7 +104,7 @@ Result<void> AufsDialect::PlanCopyAs(const OpContext& op, const UnionState& stat
   publish.indexed = true;
   if (!node.counts_own_names()) publish.nlink = stat->nlink;
   publish.elsewhere = true;
-  AddPseudoLink(node, target.branch, *slot, plan);
+  AddPseudoLink(node, target.branch, *slot, StepPhase::kCleanUp, plan);
   return {};
 }
 

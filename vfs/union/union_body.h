@@ -20,6 +20,7 @@ struct UnionHandle {
   UnionNode* node = nullptr;
   NodeId dir;  // the name it was opened by
   std::string name;
+  bool name_is_gone = false;  // removed, or replaced
   OpenFlags flags;
   BranchIndex branch = 0;  // of the branch file behind it
   FileSystem* fs = nullptr;

@@ -63,6 +63,7 @@ void UnionFs::Body::UseName(const UnionHandle& handle) {
   UnionNode& node = *handle.node;
   node.parent = handle.dir;
   node.name = handle.name;
+  node.name_is_gone = handle.name_is_gone;
   const CachedName* cached = state->names.Find(node.parent, node.name);
   // A name that is gone, or is another file's now, went from the writable branch.
   node.name_in_writable = cached == nullptr || cached->node != &node || cached->in_writable;

@@ -112,6 +112,7 @@ Result<NamedNode> UnionFs::Body::FindName(const OpContext& op, Place place) {
       cached->parent = place.dir;
       cached->name = std::string(place.name);
       cached->name_in_writable = entry->in_writable;
+      cached->name_is_gone = false;
     }
     named.node = cached;
     return named;
@@ -177,6 +178,7 @@ Result<UnionNode*> UnionFs::Body::Instantiate(const OpContext& op, UnionNode& di
       known->parent = dir.id;
       known->name = std::string(name);
       known->name_in_writable = name_in_writable;
+      known->name_is_gone = false;
       state->names.Insert(dir.id, name, {known, name_in_writable, state->epoch});
       return known;
     }
@@ -200,6 +202,12 @@ void UnionFs::Body::ForgetName(const OpContext& op, const NamedNode& named) {
   UnionNode& node = *named.node;
   if (node.counts_own_names()) node.nlink = NlinkAfterRemoval(node);
   state->names.Erase(named.dir->id, named.name);
+  if (node.handles > 0) {
+    for (UnionHandle& handle : handles) {
+      const bool by_it = handle.node == &node && handle.dir == named.dir->id;
+      if (by_it && handle.name == named.name) handle.name_is_gone = true;
+    }
+  }
   bool gone = node.type == FileType::kDirectory || node.names == 0;
   // A pseudo-link keeps the file, but no name of it in use.
   const bool kept_by_link = node.indexed && dialect->LinksUpAtUse();
@@ -438,6 +446,7 @@ void UnionFs::Body::MoveName(const OpContext& op, const NamedNode& from, const N
     node.parent = at.dir->id;
     node.name = std::string(at.name);
     node.name_in_writable = true;
+    node.name_is_gone = false;
   };
   ++from.dir->version;
   ++to.dir->version;

@@ -41,6 +41,7 @@ struct UnionNode {
   std::string name;      // "" for the root and for files without a name
   bool aliased = false;  // was reached by two names: the one in use must be set at each lookup
   bool name_in_writable = false;  // the writable branch has that name (what an index asks)
+  bool name_is_gone = false;      // it is that of an open file, and was removed or replaced
   Hits hits;                      // topmost first; the writable object, if any, is the first
   bool has_writable = false;
   bool opaque = false;
