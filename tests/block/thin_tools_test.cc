@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tests/block/thin_changes.h"
+#include "tests/block/thin_example.h"
 #include "tests/block/thin_metadata_fixture.h"
 #include "tests/block/thin_tool_run.h"
 
@@ -54,19 +55,7 @@ TEST(ThinTools, ReadTheWorkedExampleOfTheSpecification) {
   pool.Provision(2, 9, 1);
   pool.Commit();
   EXPECT_EQ(ThinCheckOf(pool.disk), "");
-  EXPECT_EQ(
-      ThinDumpOf(pool.disk),
-      R"(<superblock uuid="" time="1" transaction="3" flags="0" version="2" data_block_size="128" nr_data_blocks="16">
-  <device dev_id="1" mapped_blocks="4" transaction="0" creation_time="0" snap_time="1">
-    <single_mapping origin_block="0" data_block="4" time="1"/>
-    <range_mapping origin_begin="1" data_begin="1" length="3" time="0"/>
-  </device>
-  <device dev_id="2" mapped_blocks="5" transaction="1" creation_time="1" snap_time="1">
-    <range_mapping origin_begin="0" data_begin="0" length="4" time="0"/>
-    <single_mapping origin_block="9" data_block="5" time="1"/>
-  </device>
-</superblock>
-)");
+  EXPECT_EQ(ThinDumpOf(pool.disk), kThinExample);
   EXPECT_EQ(DumpText(*pool), ThinDumpOf(pool.disk));
 }
 

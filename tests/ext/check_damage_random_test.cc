@@ -165,8 +165,8 @@ class DamagedImage : public ToolImage, public ::testing::WithParamInterface<Base
                        });
   }
 
-  // Clean for us, and clean for e2fsck; nullopt where we refuse by feature.
-  void Compare(std::uint64_t seed) const {
+  // Clean for us, and clean for e2fsck. False: not compared, for one of three reasons below.
+  bool Compare(std::uint64_t seed) const {
     SplitMix64 random(seed);
     std::string image = bytes_;
     std::string damage;
@@ -175,16 +175,17 @@ class DamagedImage : public ToolImage, public ::testing::WithParamInterface<Base
     }
     std::ofstream(File("a.img"), std::ios::binary) << image;
     ExtOutcome<ExtReport> report = Check("a.img");
-    if (!report.ok() && report.error().code == Errno::kOpNotSupp) return;
+    if (!report.ok() && report.error().code == Errno::kOpNotSupp) return false;
     const ToolEnded fsck = Fsck("a.img");
     const bool is_clean = report.ok() && report->clean();
-    if (fsck.out.find("is in the future") != std::string::npos) return;  // not compared
-    if (report.ok() && NamesOrphanList(*report)) return;  // with -n e2fsck does not read it
+    if (fsck.out.find("is in the future") != std::string::npos) return false;
+    if (report.ok() && NamesOrphanList(*report)) return false;  // with -n e2fsck does not read it
     // Of some things it says no word in its status.
     const bool is_clean_too = fsck.status == 0 && fsck.out.find("? no") == std::string::npos;
     EXPECT_EQ(is_clean, is_clean_too) << "seed " << seed << ": " << damage << "\nours:\n"
                                       << Findings("a.img") << "e2fsck: " << fsck.status << '\n'
                                       << fsck.out;
+    return true;
   }
 
   std::string bytes_;
@@ -195,7 +196,9 @@ class DamagedImage : public ToolImage, public ::testing::WithParamInterface<Base
 TEST_P(DamagedImage, IsCleanForUsWhenItIsForE2fsck) {
   const std::uint64_t first = NumberOf("LAMINA_EXT_DAMAGE_SEED", 1);
   const std::uint64_t count = NumberOf("LAMINA_EXT_DAMAGES", 60);
-  for (std::uint64_t seed = first; seed < first + count; ++seed) Compare(seed);
+  std::uint64_t compared = 0;
+  for (std::uint64_t seed = first; seed < first + count; ++seed) compared += Compare(seed) ? 1 : 0;
+  EXPECT_GE(compared * 2, count) << "most damages are skipped";
 }
 
 constexpr Base kBases[] = {

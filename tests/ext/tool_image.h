@@ -6,11 +6,8 @@
 #define LAMINA_TESTS_EXT_TOOL_IMAGE_H_
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <array>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -19,44 +16,26 @@
 #include "lamina/ext/check.h"
 #include "lamina/image/host_disk.h"
 #include "tests/block/device_fixture.h"
+#include "tests/ext/host_tools.h"
 
 namespace lamina {
 
-struct ToolEnded {
-  int status = -1;
-  std::string out;  // stdout and stderr
-};
+using ToolEnded = test::Ended;
 
 // What mke2fs picks by itself, less what is refused.
 inline const std::string kNotRefused = "^64bit,^metadata_csum,^flex_bg,^orphan_file";
 
 class ToolImage : public ::testing::Test {
  protected:
-  ToolImage() {
-    std::string pattern = ::testing::TempDir() + "/lamina_ext_XXXXXX";
-    top_ = ::mkdtemp(pattern.data());
-  }
-  ~ToolImage() override { std::filesystem::remove_all(top_); }
   void SetUp() override {
-    if (Tool("command -v mke2fs e2fsck debugfs").status != 0) GTEST_SKIP() << "no e2fsprogs here";
+    for (const char* tool : {"mke2fs", "e2fsck", "debugfs"}) LAMINA_NEEDS_TOOL(tool);
   }
 
   std::string File(const std::string& name) const { return (top_ / name).string(); }
 
   // A command line in the test's own directory.
   ToolEnded Tool(const std::string& line) const {
-    const std::string whole = "cd '" + top_.string() +
-                              "' && export PATH=\"$PATH:/usr/sbin:/sbin\"; ( " + line + " ) 2>&1";
-    ToolEnded ended;
-    std::FILE* pipe = popen(whole.c_str(), "r");
-    if (pipe == nullptr) return ended;
-    std::array<char, 4096> piece{};
-    while (const std::size_t got = std::fread(piece.data(), 1, piece.size(), pipe)) {
-      ended.out.append(piece.data(), got);
-    }
-    const int status = pclose(pipe);
-    if (WIFEXITED(status)) ended.status = WEXITSTATUS(status);
-    return ended;
+    return test::Shell("cd '" + (top_ / "").string() + "' && { " + line + "\n}");
   }
 
   // `mke2fs ARGUMENTS NAME SIZE`.
@@ -101,7 +80,7 @@ class ToolImage : public ::testing::Test {
   // A directory of the host with something of everything that needs no privilege.
   void MakeTree(const std::string& name) const;
 
-  std::filesystem::path top_;
+  test::Scratch top_;
 };
 
 inline void ToolImage::MakeTree(const std::string& name) const {

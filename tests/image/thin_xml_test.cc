@@ -12,26 +12,13 @@
 #include "lamina/block/thin_canonical.h"
 #include "lamina/block/thin_lint.h"
 #include "tests/block/thin_dump_model.h"
+#include "tests/block/thin_example.h"
 
 namespace lamina {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-// devicemapper.md §16.1, the worked example.
-constexpr char kExample[] =
-    R"(<superblock uuid="" time="1" transaction="3" flags="0" version="2" data_block_size="128" nr_data_blocks="16">
-  <device dev_id="1" mapped_blocks="4" transaction="0" creation_time="0" snap_time="1">
-    <single_mapping origin_block="0" data_block="4" time="1"/>
-    <range_mapping origin_begin="1" data_begin="1" length="3" time="0"/>
-  </device>
-  <device dev_id="2" mapped_blocks="5" transaction="1" creation_time="1" snap_time="1">
-    <range_mapping origin_begin="0" data_begin="0" length="4" time="0"/>
-    <single_mapping origin_block="9" data_block="5" time="1"/>
-  </device>
-</superblock>
-)";
 
 std::string Replaced(std::string text, const std::string& what, const std::string& with) {
   const std::size_t at = text.find(what);
@@ -54,7 +41,7 @@ ThinXmlDocument ReadAsWritten(const std::string& text) {
 }
 
 TEST(ThinXml, ReadsTheWorkedExample) {
-  const ThinDump dump = Read(kExample);
+  const ThinDump dump = Read(kThinExample);
   EXPECT_EQ(dump.time, 1u);
   EXPECT_EQ(dump.transaction, 3u);
   EXPECT_EQ(dump.flags, 0u);
@@ -67,7 +54,7 @@ TEST(ThinXml, ReadsTheWorkedExample) {
                           ThinDumpDevice{2, 5, 1, 1, 1, {{0, 0, 4, 0}, {9, 5, 1, 1}}}));
 }
 
-TEST(ThinXml, WritesWhatItRead) { EXPECT_EQ(ThinXmlText(Read(kExample)), kExample); }
+TEST(ThinXml, WritesWhatItRead) { EXPECT_EQ(ThinXmlText(Read(kThinExample)), kThinExample); }
 
 TEST(ThinXml, WritesTheBundledDumpsByteForByte) {
   int files = 0;
@@ -91,7 +78,7 @@ TEST(ThinXml, GivesRandomDumpsBack) {
 }
 
 TEST(ThinXml, WritesInPiecesWhatItWritesAtOnce) {
-  ThinDump dump = Read(kExample);
+  ThinDump dump = Read(kThinExample);
   for (std::uint64_t i = 0; i < 5000; ++i) dump.devices[1].runs.push_back({100 + 2 * i, i, 1, 0});
   std::string whole;
   int pieces = 0;
@@ -106,47 +93,47 @@ TEST(ThinXml, WritesInPiecesWhatItWritesAtOnce) {
 // ── what may be left out, and what is skipped ─────────────────────────────────────────────────
 
 TEST(ThinXml, FlagsMayBeLeftOut) {
-  EXPECT_EQ(ThinXmlText(Read(Replaced(kExample, " flags=\"0\"", ""))), kExample);
+  EXPECT_EQ(ThinXmlText(Read(Replaced(kThinExample, " flags=\"0\"", ""))), kThinExample);
 }
 
 TEST(ThinXml, NeedsCheckIsKept) {
-  const std::string text = Replaced(kExample, "flags=\"0\"", "flags=\"1\"");
+  const std::string text = Replaced(kThinExample, "flags=\"0\"", "flags=\"1\"");
   EXPECT_EQ(ThinXmlText(Read(text)), text);
 }
 
 TEST(ThinXml, WithoutVersionItIsVersion1AsForTheTool) {
-  EXPECT_EQ(Read(Replaced(kExample, " version=\"2\"", "")).version, 1u);
+  EXPECT_EQ(Read(Replaced(kThinExample, " version=\"2\"", "")).version, 1u);
 }
 
 TEST(ThinXml, WhiteSpaceCommentsAndADeclarationDoNotMatter) {
   std::string text = "<?xml version=\"1.0\"?>\r\n<!-- a pool -->\t";
-  for (const char letter : std::string(kExample))
+  for (const char letter : std::string(kThinExample))
     text += letter == '\n' ? "\r\n\t" : std::string(1, letter);
   text = Replaced(text, "<range_mapping", "<!-- moved -->\n<range_mapping");
   text =
       Replaced(text, "length=\"3\" time=\"0\"/>", "\n length = '3'\n time='0' ></range_mapping>");
-  EXPECT_EQ(ThinXmlText(Read(text)), kExample);
+  EXPECT_EQ(ThinXmlText(Read(text)), kThinExample);
 }
 
 TEST(ThinXml, AnAmpersandMeansNothingOutsideOfValuesAndText) {
   EXPECT_EQ(ThinXmlText(Read("<?a &b?><!DOCTYPE s [<!ENTITY c \"&d;]>\">]><!-- &e; -->" +
-                             Replaced(kExample, "data_block=\"4\"", "data_block=\"&#52;\""))),
-            kExample);
+                             Replaced(kThinExample, "data_block=\"4\"", "data_block=\"&#52;\""))),
+            kThinExample);
 }
 
 TEST(ThinXml, AttributesInAnyOrderAndUnknownOnesAreFine) {
-  EXPECT_EQ(ThinXmlText(Read(Replaced(kExample, "origin_block=\"0\" data_block=\"4\"",
+  EXPECT_EQ(ThinXmlText(Read(Replaced(kThinExample, "origin_block=\"0\" data_block=\"4\"",
                                       "colour=\"red\" data_block=\"4\" origin_block=\"0\""))),
-            kExample);
+            kThinExample);
 }
 
 TEST(ThinXml, TheUuidAndTheMetadataSnapshotAreReadAndNotRestored) {
   const std::string text =
-      Replaced(kExample, "uuid=\"\"", "metadata_snap=\"7\" uuid=\"a&lt;b &amp; c\"");
+      Replaced(kThinExample, "uuid=\"\"", "metadata_snap=\"7\" uuid=\"a&lt;b &amp; c\"");
   EXPECT_EQ(ReadAsWritten(text).dump.metadata_snap, 7u);
   EXPECT_EQ(Read(text).uuid, "a<b & c");
   EXPECT_FALSE(Read(text).metadata_snap.has_value());
-  EXPECT_EQ(ThinXmlText(Read(text)), kExample);
+  EXPECT_EQ(ThinXmlText(Read(text)), kThinExample);
 }
 
 TEST(ThinXml, APoolWithoutDevices) {
@@ -173,8 +160,8 @@ TEST(ThinXml, TheLargestNumbers) {
 // ── what the tool mends, and lint finds ───────────────────────────────────────────────────────
 
 TEST(ThinXml, SortsDevicesAndCountsAnew) {
-  std::string text =
-      Replaced(kExample, "dev_id=\"1\" mapped_blocks=\"4\"", "dev_id=\"7\" mapped_blocks=\"400\"");
+  std::string text = Replaced(kThinExample, "dev_id=\"1\" mapped_blocks=\"4\"",
+                              "dev_id=\"7\" mapped_blocks=\"400\"");
   const ThinDump dump = Read(text);
   EXPECT_EQ(dump.devices[0].dev_id, 2u);
   EXPECT_EQ(dump.devices[1].dev_id, 7u);
@@ -183,13 +170,13 @@ TEST(ThinXml, SortsDevicesAndCountsAnew) {
 }
 
 TEST(ThinXml, TheLaterOfTwoMappingsOfABlockWins) {
-  const ThinDump dump = Read(Replaced(kExample, "origin_block=\"9\"", "origin_block=\"2\""));
+  const ThinDump dump = Read(Replaced(kThinExample, "origin_block=\"9\"", "origin_block=\"2\""));
   EXPECT_THAT(dump.devices[1].runs,
               ElementsAre(ThinRun{0, 0, 2, 0}, ThinRun{2, 5, 1, 1}, ThinRun{3, 3, 1, 0}));
 }
 
 TEST(ThinXml, NotesTextAndRangesOfLength1WithTheirLine) {
-  std::string text = Replaced(kExample, "length=\"3\"", "length=\"1\"");
+  std::string text = Replaced(kThinExample, "length=\"3\"", "length=\"1\"");
   text = Replaced(text, "  </device>", "  junk</device>");
   const std::vector<ThinXmlNote> notes = ReadAsWritten(text).notes;
   ASSERT_EQ(notes.size(), 2u);

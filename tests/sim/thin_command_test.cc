@@ -8,6 +8,7 @@
 #include <iterator>
 #include <string>
 
+#include "tests/block/thin_example.h"
 #include "tests/sim/command_line.h"
 
 namespace lamina {
@@ -18,26 +19,12 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
-// devicemapper.md §16.1, the worked example.
-constexpr char kExample[] =
-    R"(<superblock uuid="" time="1" transaction="3" flags="0" version="2" data_block_size="128" nr_data_blocks="16">
-  <device dev_id="1" mapped_blocks="4" transaction="0" creation_time="0" snap_time="1">
-    <single_mapping origin_block="0" data_block="4" time="1"/>
-    <range_mapping origin_begin="1" data_begin="1" length="3" time="0"/>
-  </device>
-  <device dev_id="2" mapped_blocks="5" transaction="1" creation_time="1" snap_time="1">
-    <range_mapping origin_begin="0" data_begin="0" length="4" time="0"/>
-    <single_mapping origin_block="9" data_block="5" time="1"/>
-  </device>
-</superblock>
-)";
-
 class ThinCommandLine : public CommandLineTest {
  protected:
   ThinCommandLine() {
     std::string pattern = ::testing::TempDir() + "/lamina_thin_XXXXXX";
     top_ = ::mkdtemp(pattern.data());
-    Put("p.xml", kExample);
+    Put("p.xml", kThinExample);
   }
   ~ThinCommandLine() override { std::filesystem::remove_all(top_); }
 
@@ -148,12 +135,12 @@ TEST_F(ThinCommandLine, AnUnknownDeviceIs4AndAMessage) {
 // ── dump ──────────────────────────────────────────────────────────────────────────────────────
 
 TEST_F(ThinCommandLine, DumpIsCanonical) {
-  EXPECT_EQ(Thin("dump p.xml").out, kExample);
-  EXPECT_EQ(Thin("dump --format=tool p.xml").out, kExample);
-  std::string untidy = kExample;
+  EXPECT_EQ(Thin("dump p.xml").out, kThinExample);
+  EXPECT_EQ(Thin("dump --format=tool p.xml").out, kThinExample);
+  std::string untidy = kThinExample;
   untidy.replace(untidy.find("mapped_blocks=\"4\""), 17, "mapped_blocks=\"9\"");
   Put("untidy.xml", untidy);
-  EXPECT_EQ(Thin("dump untidy.xml").out, kExample);
+  EXPECT_EQ(Thin("dump untidy.xml").out, kThinExample);
 }
 
 TEST_F(ThinCommandLine, DumpAsJson) {
@@ -167,8 +154,8 @@ TEST_F(ThinCommandLine, WhatRestoreWroteIsReadInPlaceOfXml) {
   const Ended ended = Thin("restore p.xml -o m.bin");
   EXPECT_EQ(ended.status, 0);
   EXPECT_EQ(ended.out, "m.bin: 2 devices, 9 mapped blocks, 256 metadata blocks\n");
-  EXPECT_EQ(Thin("dump m.bin").out, kExample);
-  EXPECT_EQ(Thin("dump - <m.bin").out, kExample);
+  EXPECT_EQ(Thin("dump m.bin").out, kThinExample);
+  EXPECT_EQ(Thin("dump - <m.bin").out, kThinExample);
   EXPECT_EQ(Thin("ls m.bin").out, Thin("ls p.xml").out);
   EXPECT_EQ(Thin("ls --format=tool m.bin").out, Thin("ls --format=tool p.xml").out);
   EXPECT_EQ(Thin("delta --snap1 1 --snap2 2 m.bin").out,
@@ -194,19 +181,19 @@ TEST_F(ThinCommandLine, RestoreReplacesAFileAndKeepsItsLengthModeAndLinks) {
   EXPECT_TRUE(std::filesystem::is_symlink(top_ / "link"));
   EXPECT_EQ(std::filesystem::file_size(top_ / "m.bin"), std::size_t{3} << 20);
   EXPECT_EQ(std::filesystem::status(top_ / "m.bin").permissions(), std::filesystem::perms(0640));
-  EXPECT_EQ(Thin("dump m.bin").out, kExample);
+  EXPECT_EQ(Thin("dump m.bin").out, kThinExample);
 }
 
 TEST_F(ThinCommandLine, AFailedRestoreLosesNothing) {
   ASSERT_EQ(Thin("restore p.xml -o m.bin").status, 0);
   const std::string before = Body("m.bin");
-  std::string text = kExample;
+  std::string text = kThinExample;
   text.replace(text.find("version=\"2\""), 11, "version=\"7\"");
   Put("seven.xml", text);
   EXPECT_EQ(Thin("restore seven.xml -o m.bin").status, 4);
-  Put("cut.xml", std::string(kExample).substr(0, 500));
+  Put("cut.xml", std::string(kThinExample).substr(0, 500));
   EXPECT_EQ(Thin("restore cut.xml -o m.bin").status, 3);
-  text = kExample;
+  text = kThinExample;
   text.replace(text.find("nr_data_blocks=\"16\""), 19, "nr_data_blocks=\"1099511627776\"");
   Put("large.xml", text);
   EXPECT_EQ(Thin("restore large.xml -o m.bin").status, 4);
@@ -237,7 +224,7 @@ TEST_F(ThinCommandLine, CheckIs0WithoutFindings) {
 }
 
 TEST_F(ThinCommandLine, CheckIs1WithFindings) {
-  std::string text = kExample;
+  std::string text = kThinExample;
   text.replace(text.find("mapped_blocks=\"4\""), 17, "mapped_blocks=\"9\"");
   text.replace(text.find("  </device>"), 11, "  x</device>");
   Put("odd.xml", text);
@@ -251,7 +238,7 @@ TEST_F(ThinCommandLine, CheckIs1WithFindings) {
 }
 
 TEST_F(ThinCommandLine, CheckListsWhatRestoreRefuses) {
-  std::string text = kExample;
+  std::string text = kThinExample;
   text.replace(text.find("dev_id=\"2\""), 10, "dev_id=\"1\"");
   Put("twice.xml", text);
   EXPECT_EQ(Thin("check twice.xml").status, 1);

@@ -17,13 +17,17 @@ void SpaceMap::LoadEmpty() {
   committed_ = {};
   root_ = {};
   index_.clear();
+  cursor_ = 0;
+  ForgetChanges();
+}
+
+void SpaceMap::ForgetChanges() {
   fresh_bitmaps_.clear();
   fresh_index_.clear();
   touched_.clear();
   pending_.clear();
   spilled_ = false;
   freed_ = 0;
-  cursor_ = 0;
 }
 
 Result<void> SpaceMap::Load(const OpContext& op, const SpaceMapRoot& root) {

@@ -103,6 +103,8 @@ class SpaceMap {
   Result<void> WriteIndexTree(const OpContext& op);
   void WriteIndexBlock(BlockBytes& block);
   void RefreshEntries();
+  // What changed in this transaction is in the blocks of the commit, or not wanted.
+  void ForgetChanges();
 
   ShadowStore* store_;
   IndexForm form_;

@@ -157,12 +157,7 @@ void SpaceMap::EndCommit() {
     index_[index] = entry;
   }
   committed_ = root_;
-  fresh_bitmaps_.clear();
-  fresh_index_.clear();
-  touched_.clear();
-  pending_.clear();
-  spilled_ = false;
-  freed_ = 0;
+  ForgetChanges();
 }
 
 }  // namespace lamina::internal
