@@ -153,6 +153,7 @@ class AufsView final : public ModelView {
   void ForgetName(const std::string& path);
   void MoveSlots(const std::string& from, const std::string& to);
   bool IsCoveredBelow(const std::string& path, std::size_t index) const;
+  bool IsUnsureBelow(const std::string& moved, const std::string& name, std::size_t index) const;
   // Both names, or the first one, are on the branch.
   void SwapOn(std::size_t index, const std::string& from, const std::string& to);
   void TakeOut(std::size_t index, const std::string& path);

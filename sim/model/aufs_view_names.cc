@@ -149,6 +149,15 @@ bool AufsView::IsCoveredBelow(const std::string& path, std::size_t index) const 
   return stack_.Reappears(path, index) || (found.opaque.has_value() && *found.opaque >= index);
 }
 
+// Must be known what lies below a name that a directory gets, and cannot be?
+bool AufsView::IsUnsureBelow(const std::string& moved, const std::string& name,
+                             std::size_t index) const {
+  const ModelBranch& branch = stack_.at(index);
+  const bool is_asked = Find(moved)->is_directory() && !branch.IsOpaque(moved) &&
+                        !branch.HasWhiteout(name) && !IsCoveredBelow(name, index);
+  return is_asked && IsBrokenBelow(name, index);
+}
+
 // After both names are ready on the branch.
 void AufsView::SwapOn(std::size_t index, const std::string& from, const std::string& to) {
   ModelBranch& branch = stack_.at(index);
@@ -214,6 +223,8 @@ Result<void> AufsView::Rename(const ModelCaller& caller, const std::string& from
   }
   const bool copies = stack_.TopOf(from) != *target;
   if (!copies && !exchange && IsBrokenBelow(from, *target)) return Errno::kIo;
+  if (IsUnsureBelow(from, to, *target)) return Errno::kIo;
+  if (exchange && IsUnsureBelow(to, from, *target)) return Errno::kIo;
   for (const std::string& path : {ParentPath(to), from}) {
     if (Result<void> copied = CopyTo(path, *target); !copied.ok()) return copied;
   }

@@ -115,6 +115,15 @@ TEST(AufsRegression, ACopyForAnOpenFileDoesNotBringItsNameBack) {
   }
 }
 
+// aufs.md §2.3, §3.7: whether a directory needs the opaque mark under its new name cannot be told.
+TEST(AufsRegression, ADirectoryDoesNotGetANameThatIsBrokenBelow) {
+  AufsStack stack({{"rw", "b=x d/"}, {"ro+wh", ".wh.b/"}});
+  Process& process = stack.process();
+  EXPECT_EQ(Outcome(process.Rename("/d", "/b", RenameMode::kExchange)), "EIO");
+  EXPECT_EQ(Outcome(process.Rename("/b", "/d", RenameMode::kExchange)), "EIO");
+  EXPECT_EQ(stack.Content(0), "b=x d/");
+}
+
 // One end of a fifo was opened on the branch that cannot be written, the other one on the copy.
 TEST(AufsRegression, TheEndsOfAFifoOpenedBeforeAndAfterACopyDoNotMeet) {
   AufsStack stack({{"rw", ""}, {"ro+wh", "p!p"}});
