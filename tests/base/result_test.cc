@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace lamina {
@@ -34,6 +35,12 @@ TEST(Result, ItsValueCanBeChanged) {
   EXPECT_EQ(*result, 2);
 }
 
+TEST(Result, OfPlainValuesIsPlain) {
+  EXPECT_TRUE(std::is_trivially_copyable_v<Result<void*>>);
+  EXPECT_EQ(sizeof(Result<void*>), 2 * sizeof(void*));
+  EXPECT_EQ(sizeof(Result<void>), sizeof(Errno));
+}
+
 TEST(Result, OfVoidIsOkByDefault) {
   const Result<void> result;
   EXPECT_TRUE(result.ok());
@@ -53,6 +60,11 @@ TEST(ResultDeathTest, TheValueOfAnErrorIsAMistake) {
 TEST(ResultDeathTest, TheErrorOfAValueIsAMistake) {
   const Result<int> result = 1;
   EXPECT_DEATH(static_cast<void>(result.error()), "check failed");
+}
+
+TEST(ResultDeathTest, AnErrorWithoutANumberIsAMistake) {
+  EXPECT_DEATH(static_cast<void>(Result<void>(Errno{})), "check failed");
+  EXPECT_DEATH(static_cast<void>(Result<int>(Errno{})), "check failed");
 }
 
 TEST(ResultDeathTest, TheErrorOfAnOkVoidIsAMistake) {
