@@ -83,25 +83,38 @@ TEST(RadixMap, SetReplacesAValue) {
   EXPECT_EQ(map.size(), 1U);
 }
 
-TEST(RadixMap, FillRangeGivesEveryKeyOnceAndKeepsWhatIsThere) {
-  Map map;
-  map.Set(40, 7);
-  const Map before = map.Clone();
-  std::vector<std::uint64_t> keys;
-  map.FillRange(30, 70, [&keys](std::uint64_t key, auto& value) {
-    keys.push_back(key);
-    ++value;
-  });
-  ASSERT_EQ(keys.size(), 41U);
-  EXPECT_EQ(keys.front(), 30U);
-  EXPECT_EQ(keys.back(), 70U);
-  EXPECT_EQ(map.size(), 41U);
-  EXPECT_EQ(*map.Find(40), 8);
-  EXPECT_EQ(*map.Find(70), 1);
-  EXPECT_EQ(*before.Find(40), 7);
-  EXPECT_EQ(before.size(), 1U);
-  map.FillRange(9, 8, [](std::uint64_t, auto&) { FAIL(); });
-  EXPECT_EQ(map.CountRange(0, 1000), 41U);
+TEST(RadixMap, CopyRangeMakesKeysWhatOthersAreAbsentWhereTheyAre) {
+  Map map = MapOf({10, 12, 101, 102, 104});
+  map.CopyRange(100, 10, 4);
+  EXPECT_THAT(EntriesOf(map), ElementsAre(Pair(10, 100), Pair(12, 120), Pair(100, 100),
+                                          Pair(102, 120), Pair(104, 1040)));
+}
+
+TEST(RadixMap, CopyRangeOfAbsentKeysErases) {
+  Map map = MapOf({1, 500, 501, 502});
+  map.CopyRange(500, 100, 2);
+  EXPECT_THAT(EntriesOf(map), ElementsAre(Pair(1, 10), Pair(502, 5020)));
+}
+
+TEST(RadixMap, CopyRangeOfNothingChangesNothing) {
+  Map map = MapOf({1});
+  map.CopyRange(5, 1, 0);
+  EXPECT_EQ(map.size(), 1U);
+}
+
+TEST(RadixMap, CopyRangeLeavesACloneAsItWas) {
+  Map map = Dense(40);
+  const Map clone = map.Clone();
+  map.CopyRange(16, 0, 16);
+  EXPECT_EQ(*map.Find(20), *clone.Find(4));
+  EXPECT_NE(*clone.Find(20), *clone.Find(4));
+}
+
+TEST(RadixMap, CopyRangeCountsWhatIsBelow) {
+  Map map = Dense(100);
+  map.CopyRange(1000, 7, 80);
+  EXPECT_EQ(map.size(), 180U);
+  EXPECT_EQ(map.CountRange(1000, 1079), 80U);
 }
 
 TEST(RadixMap, EraseSaysWhetherTheKeyWasThere) {
@@ -312,6 +325,9 @@ class RadixMapDifferential : public ::testing::TestWithParam<std::uint64_t> {
       case 3:
         FillRange(map, model, key);
         break;
+      case 5:
+        CopyRange(map, model, key);
+        break;
       case 4:
         Check(map, model);
         break;
@@ -338,6 +354,22 @@ class RadixMapDifferential : public ::testing::TestWithParam<std::uint64_t> {
     for (Key key = first; key < first + 40 && key >= first; ++key) {
       model[key] = key;
       map.FindOrInsert(key) = key;
+    }
+  }
+
+  // A range of the neighbourhood to one that does not overlap it.
+  void CopyRange(Map& map, Model& model, Key key) {
+    const Key count = random_.Below(100);
+    const Key from = key / 2;
+    const Key to = from + count + random_.Below(100);
+    map.CopyRange(to, from, count);
+    for (Key i = 0; i < count; ++i) {
+      const auto source = model.find(from + i);
+      if (source == model.end()) {
+        model.erase(to + i);
+      } else {
+        model[to + i] = source->second;
+      }
     }
   }
 

@@ -1,13 +1,14 @@
 // Ref<T>: a counted pointer to an object that carries its own count. Half the size of a
 // shared_ptr, and it knows for certain whether it is the only one (copy on write asks that).
 //
-// Threads: counts are atomic. An object with more than one reference is never written.
+// Threads: references may be made and dropped anywhere. An object with more than one reference is
+// never written.
 #ifndef LAMINA_VFS_FS_MEM_REF_H_
 #define LAMINA_VFS_FS_MEM_REF_H_
 
-#include <atomic>
-#include <cstdint>
 #include <utility>
+
+#include "lamina/base/reference_count.h"
 
 namespace lamina::internal {
 
@@ -17,18 +18,16 @@ class RefCounted {
   RefCounted(const RefCounted&) {}
   RefCounted& operator=(const RefCounted&) = delete;
 
-  void AddReference() const { references_.fetch_add(1, std::memory_order_relaxed); }
+  void AddReference() const { references_.Add(); }
   // True when it was the last one.
-  bool DropReference() const {
-    return exclusive() || references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
-  }
-  bool exclusive() const { return references_.load(std::memory_order_acquire) == 1; }
+  bool DropReference() const { return exclusive() || references_.Drop(); }
+  bool exclusive() const { return references_.is_one(); }
 
  protected:
   ~RefCounted() = default;
 
  private:
-  mutable std::atomic<std::uint32_t> references_{1};
+  mutable ReferenceCount references_{1};
 };
 
 template <typename T>

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <new>
@@ -41,7 +42,7 @@ enum class ChunkMemory : std::uint8_t { kOnDemand, kPrefaulted };
 
 // The first page of a chunk. `references` comes first: PageReferences() relies on it.
 struct Chunk {
-  std::atomic<std::uint32_t> references[kPagesPerChunk + 1];
+  ReferenceCount references[kPagesPerChunk + 1];
   std::uint16_t next_free[kPagesPerChunk + 1];  // page index; 0 ends the list
   std::uint16_t first_free;
   std::uint16_t free_count;
@@ -52,7 +53,6 @@ struct Chunk {
   Page* page(std::size_t index) { return reinterpret_cast<Page*>(this) + index; }
 };
 static_assert(sizeof(Chunk) <= kPageBytes);
-static_assert(sizeof(std::atomic<std::uint32_t>) == 4);
 
 // A thread allocates from one shard; a page goes back to the shard of its chunk.
 struct Shard {
@@ -132,7 +132,7 @@ Page* AllocatePage() {
   --chunk->free_count;
   if (chunk->free_count == 0) shard.with_free = chunk->next;
   ++shard.live;
-  chunk->references[index].store(1, std::memory_order_relaxed);
+  chunk->references[index].Set(1);
   Page* page = chunk->page(index);
   MarkUsed(page, kPageBytes);
   return page;
@@ -143,7 +143,7 @@ void FreePage(Page* page) noexcept {
   Shard& shard = g_shards[chunk->shard_index];
   const std::lock_guard<std::mutex> lock(shard.mutex);
   const auto index = static_cast<std::uint16_t>(page - chunk->page(0));
-  LAMINA_CHECK(chunk->references[index].load(std::memory_order_relaxed) == 0);
+  LAMINA_CHECK(chunk->references[index].value() == 0);
   LAMINA_CHECK(shard.live > 0);
   MarkFree(page, kPageBytes);
   chunk->next_free[index] = chunk->first_free;

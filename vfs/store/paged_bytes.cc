@@ -1,7 +1,6 @@
 #include "lamina/store/paged_bytes.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <utility>
 
@@ -313,7 +312,6 @@ void PagedBytes::SharePagesWithin(std::uint64_t offset, std::uint64_t source_off
   LAMINA_CHECK(end <= source_offset || source_end <= offset);
   Index to = offset / kPageBytes;
   Index from = source_offset / kPageBytes;
-  const Index source_stop = source_end / kPageBytes;
   if (from == 0 && small_page_ != nullptr) {
     ErasePages(to, to);
     Write(offset, StoredBytes(0));
@@ -322,34 +320,8 @@ void PagedBytes::SharePagesWithin(std::uint64_t offset, std::uint64_t source_off
     ErasePages(0, 0);
   }
   zero_start_ = zero_start_ || (source_offset == 0 && HasPage(0));
-  for (; from < source_stop;) {
-    const auto count = static_cast<std::size_t>(std::min<Index>(kGathered, source_stop - from));
-    ShareGathered(to, from, count);
-    from += count;
-    to += count;
-  }
+  pages_.CopyRange(to, from, source_end / kPageBytes - from);
   size_bytes_ = std::max(size_bytes_, end);
-}
-
-void PagedBytes::ShareGathered(Index to, Index from, std::size_t count) {
-  std::array<PageRef, kGathered> gathered;  // the map is about to change
-  pages_.VisitFrom(from, [&](Index page, const PageRef& source) {
-    if (page - from < count) gathered[page - from] = source;
-    return page - from < count;
-  });
-  for (std::size_t i = 0; i < count;) {
-    const bool present{gathered[i]};
-    std::size_t stop = i + 1;
-    while (stop < count && static_cast<bool>(gathered[stop]) == present) ++stop;
-    if (present) {
-      pages_.FillRange(to + i, to + stop - 1, [&](Index page, PageRef& target) {
-        target = std::move(gathered[page - to]);
-      });
-    } else {
-      pages_.EraseRange(to + i, to + stop - 1);
-    }
-    i = stop;
-  }
 }
 
 std::optional<std::uint64_t> PagedBytes::NextData(std::uint64_t from) const {

@@ -4,11 +4,10 @@
 //   │ references │ capacity │ `capacity` bytes      │  bytes capacity..4095 are zeros, not stored
 //   └────────────┴──────────┴───────────────────────┘
 //
-// Threads: as a page: counts are atomic, bytes are written only through the sole reference.
+// Threads: as a page: references anywhere, bytes are written only through the sole reference.
 #ifndef LAMINA_VFS_STORE_SMALL_PAGE_H_
 #define LAMINA_VFS_STORE_SMALL_PAGE_H_
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -16,6 +15,7 @@
 
 #include "lamina/base/bytes.h"
 #include "lamina/base/check.h"
+#include "lamina/base/reference_count.h"
 
 namespace lamina::internal {
 
@@ -36,17 +36,17 @@ class SmallPage {
   }
 
   SmallPage* Share() {
-    references_.fetch_add(1, std::memory_order_relaxed);
+    references_.Add();
     return this;
   }
 
   void Release() {
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (!references_.Drop()) return;
     this->~SmallPage();
     ::operator delete(this);
   }
 
-  bool exclusive() const { return references_.load(std::memory_order_acquire) == 1; }
+  bool exclusive() const { return references_.is_one(); }
   std::size_t capacity() const { return capacity_; }
   std::byte* data() { return reinterpret_cast<std::byte*>(this + 1); }
   Bytes bytes() const { return {reinterpret_cast<const std::byte*>(this + 1), capacity_}; }
@@ -60,7 +60,7 @@ class SmallPage {
     return bytes <= 16 ? 16 : (bytes + 15) / 16 * 16;
   }
 
-  std::atomic<std::uint32_t> references_{1};
+  ReferenceCount references_{1};
   const std::uint32_t capacity_;
 };
 static_assert(sizeof(SmallPage) == 8);

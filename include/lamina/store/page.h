@@ -8,15 +8,16 @@
 // tree leaf whose 32 pages were allocated in a row touches two cache lines to count them all.
 // Chunks are kept for the life of the process; a freed page is used again by later pages.
 //
-// Threads: counts are atomic and the pool has its own locks, so references may be made and dropped
+// Threads: the pool has its own locks, so references may be made and dropped
 // anywhere. The bytes of a page follow one rule: written only through the sole reference.
 #ifndef LAMINA_STORE_PAGE_H_
 #define LAMINA_STORE_PAGE_H_
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
+
+#include "lamina/base/reference_count.h"
 
 namespace lamina {
 
@@ -31,10 +32,10 @@ struct Page {
 };
 
 // The reference count of `page`, found in the head of its chunk.
-inline std::atomic<std::uint32_t>& PageReferences(const Page* page) {
+inline ReferenceCount& PageReferences(const Page* page) {
   const auto address = reinterpret_cast<std::uintptr_t>(page);
   const std::uintptr_t chunk = address & ~std::uintptr_t{kPageChunkBytes - 1};
-  auto* counts = reinterpret_cast<std::atomic<std::uint32_t>*>(chunk);
+  auto* counts = reinterpret_cast<ReferenceCount*>(chunk);
   return counts[(address - chunk) / kPageBytes];
 }
 
@@ -55,9 +56,7 @@ class PageRef {
   static PageRef New(PageFill fill);
 
   PageRef(const PageRef& other) noexcept : page_(other.page_) {
-    if (page_ != nullptr) {
-      internal::PageReferences(page_).fetch_add(1, std::memory_order_relaxed);
-    }
+    if (page_ != nullptr) internal::PageReferences(page_).Add();
   }
   PageRef(PageRef&& other) noexcept : page_(std::exchange(other.page_, nullptr)) {}
   PageRef& operator=(PageRef other) noexcept {
@@ -65,19 +64,14 @@ class PageRef {
     return *this;
   }
   ~PageRef() {
-    if (page_ == nullptr) return;
-    if (internal::PageReferences(page_).fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      internal::FreePage(page_);
-    }
+    if (page_ != nullptr && internal::PageReferences(page_).Drop()) internal::FreePage(page_);
   }
 
   explicit operator bool() const { return page_ != nullptr; }
   friend bool operator==(const PageRef& a, const PageRef& b) { return a.page_ == b.page_; }
 
   // This is the only reference. Only when not null.
-  bool exclusive() const {
-    return internal::PageReferences(page_).load(std::memory_order_acquire) == 1;
-  }
+  bool exclusive() const { return internal::PageReferences(page_).is_one(); }
   // The kPageBytes bytes. Only when not null; written only when exclusive().
   const std::byte* bytes() const { return page_->bytes; }
   std::byte* mutable_bytes() { return page_->bytes; }

@@ -100,10 +100,6 @@ class PagedBytes {
   std::uint64_t CountPagesIn(Index first, Index last) const;  // both included
   void ErasePages(Index first, Index last);                   // both included
 
-  // Pages from..from+count-1, holes too, become pages to..to+count-1 as well; at most kGathered.
-  static constexpr std::size_t kGathered = 32;
-  void ShareGathered(Index to, Index from, std::size_t count);
-
   // Writes `from` at `within` of `page`; they do not reach past the page.
   void WriteInPage(Index page, std::size_t within, Bytes from);
   // The same for page 0 when it is, or may become, a small block; false when it must be a page.

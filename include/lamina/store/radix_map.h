@@ -15,11 +15,12 @@
 // A V is copied (or cloned, when it has Clone() and no copy constructor) when its leaf is copied;
 // V() must be cheap. V is copied under a const reference that other threads may read too.
 //
-// Threads: thread-compatible. Two maps that share nodes may be used by two threads: node counts are
-// atomic and shared nodes are never changed in place.
+// Threads: thread-compatible. Two maps that share nodes may be used by two threads: shared nodes
+// are never changed in place.
 #ifndef LAMINA_STORE_RADIX_MAP_H_
 #define LAMINA_STORE_RADIX_MAP_H_
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -76,10 +77,9 @@ class RadixMap {
   // The value of `key`, ready to be changed; V() is put there when absent.
   V& FindOrInsert(Key key);
   void Set(Key key, V value) { FindOrInsert(key) = std::move(value); }
-  // Calls fill(key, V&) for every key of first..last, ascending, with V() where it was absent.
-  // A descent serves a whole leaf.
-  template <typename Fill>
-  void FillRange(Key first, Key last, Fill fill);
+  // Makes `count` keys from `to` on what those from `from` on are, absent where they are absent.
+  // The two ranges do not overlap. A descent serves a whole leaf.
+  void CopyRange(Key to, Key from, std::uint64_t count);
 
   // Removes one key; false when it was absent.
   bool Erase(Key key) {
@@ -146,6 +146,10 @@ class RadixMap {
   Path DescendForWrite(Key key);
   // V() at a place of path's leaf that is empty.
   void AddAt(const Path& path, unsigned digit);
+  // The leaf of `key`; null when it has none.
+  const Node* FindLeaf(Key key) const;
+  // CopyRange within one leaf each; at least one of the keys from `from` on is there.
+  void CopyInLeaf(Key to, Key from, unsigned count);
 
   // How many keys are smaller than `key`.
   std::uint64_t CountBelow(Key key) const;
@@ -156,15 +160,19 @@ class RadixMap {
 };
 
 template <typename V>
-const V* RadixMap<V>::Find(Key key) const {
+const internal::RadixNode* RadixMap<V>::FindLeaf(Key key) const {
   if (!Covers(key)) return nullptr;
   const Node* node = root_;
   for (unsigned level = node->level; level > 0; --level) {
     node = Nodes::Inner(node)->children[internal::RadixDigit(key, level)];
     if (node == nullptr) return nullptr;
   }
-  const unsigned digit = internal::RadixDigit(key, 0);
-  return node->has(digit) ? &Nodes::Leaf(node)->slots[digit].value : nullptr;
+  return node;
+}
+
+template <typename V>
+const V* RadixMap<V>::Find(Key key) const {
+  return Nodes::ValueAt(FindLeaf(key), internal::RadixDigit(key, 0));
 }
 
 template <typename V>
@@ -205,17 +213,37 @@ V& RadixMap<V>::FindOrInsert(Key key) {
 }
 
 template <typename V>
-template <typename Fill>
-void RadixMap<V>::FillRange(Key first, Key last, Fill fill) {
-  if (first > last) return;
-  for (Key key = first;;) {
-    const Path path = DescendForWrite(key);
-    for (unsigned digit = internal::RadixDigit(key, 0); digit < internal::kRadixFanOut; ++digit) {
-      if (!path[0]->has(digit)) AddAt(path, digit);
-      fill(key, Nodes::Leaf(path[0])->slots[digit].value);
-      if (key++ == last) return;
+void RadixMap<V>::CopyRange(Key to, Key from, std::uint64_t count) {
+  while (count > 0) {
+    const unsigned digit = internal::RadixDigit(from, 0);
+    const unsigned largest = std::max(digit, internal::RadixDigit(to, 0));
+    const auto run =
+        static_cast<unsigned>(std::min<std::uint64_t>(count, internal::kRadixFanOut - largest));
+    const Node* source = FindLeaf(from);
+    if (source == nullptr || !source->has_any(digit, run)) {
+      EraseRange(to, to + run - 1);
+    } else {
+      CopyInLeaf(to, from, run);
     }
+    to += run;
+    from += run;
+    count -= run;
   }
+}
+
+template <typename V>
+void RadixMap<V>::CopyInLeaf(Key to, Key from, unsigned count) {
+  const Path path = DescendForWrite(to);
+  auto* target = Nodes::Leaf(path[0]);
+  const auto* source = Nodes::Leaf(FindLeaf(from));  // now, as the descent may have replaced it
+  const unsigned to_digit = internal::RadixDigit(to, 0);
+  const unsigned from_digit = internal::RadixDigit(from, 0);
+  const std::uint64_t before = target->count;
+  for (unsigned i = 0; i < count; ++i) {
+    Nodes::CopySlot(*source, from_digit + i, *target, to_digit + i);
+  }
+  const std::uint64_t more = target->count - before;  // modulo 2^64
+  for (unsigned level = 1; level <= root_->level; ++level) path[level]->count += more;
 }
 
 template <typename V>

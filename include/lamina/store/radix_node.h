@@ -2,18 +2,19 @@
 //
 // Recursion here is bounded by the height of the tree, at most kRadixLevels.
 //
-// Threads: `references` is atomic; the rest of a node is written only by the map that holds its one
-// reference, through nodes with one reference.
+// Threads: `references` may be counted by any; the rest of a node is written only by the map that
+// holds its one reference, through nodes with one reference.
 #ifndef LAMINA_STORE_RADIX_NODE_H_
 #define LAMINA_STORE_RADIX_NODE_H_
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <new>
 #include <type_traits>
+
+#include "lamina/base/reference_count.h"
 
 namespace lamina::internal {
 
@@ -47,11 +48,15 @@ struct RadixNode {
 
   bool has(unsigned digit) const { return ((present >> digit) & 1U) != 0; }
   bool has_only(unsigned digit) const { return present == 1U << digit; }
+  // Is one of `width` digits from `digit` on there? 1 <= width <= kRadixFanOut.
+  bool has_any(unsigned digit, unsigned width) const {
+    return (present >> digit & ~std::uint32_t{0} >> (kRadixFanOut - width)) != 0;
+  }
   void add(unsigned digit) { present |= 1U << digit; }
   void remove(unsigned digit) { present &= ~(1U << digit); }
-  bool exclusive() const { return references.load(std::memory_order_acquire) == 1; }
+  bool exclusive() const { return references.is_one(); }
 
-  std::atomic<std::uint32_t> references{1};
+  ReferenceCount references{1};
   std::uint32_t present = 0;  // one bit a child or value
   const std::uint8_t level;   // 0: a leaf, holds values
   std::uint64_t count = 0;    // entries below
@@ -107,12 +112,12 @@ struct RadixNodes {
   }
 
   static Node* Share(Node* node) {
-    node->references.fetch_add(1, std::memory_order_relaxed);
+    node->references.Add();
     return node;
   }
 
   static void Release(Node* node) {
-    if (node->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (!node->references.Drop()) return;
     for (std::uint32_t bits = node->present; bits != 0; bits &= bits - 1) {
       const auto digit = static_cast<unsigned>(std::countr_zero(bits));
       if (node->level == 0) {
@@ -157,6 +162,25 @@ struct RadixNodes {
       new (copy) V(value);
     } else {
       new (copy) V(value.Clone());
+    }
+  }
+
+  // Makes a place of leaf `to` what one of leaf `from` is, absent too. What is above is not told.
+  static void CopySlot(const RadixLeaf<V>& from, unsigned from_digit, RadixLeaf<V>& to,
+                       unsigned to_digit) {
+    V* const value = &to.slots[to_digit].value;
+    if (to.has(to_digit)) {
+      value->~V();
+      if (from.has(from_digit)) {
+        CopyValue(from.slots[from_digit].value, value);
+        return;
+      }
+      to.remove(to_digit);
+      --to.count;
+    } else if (from.has(from_digit)) {
+      CopyValue(from.slots[from_digit].value, value);
+      to.add(to_digit);
+      ++to.count;
     }
   }
 
