@@ -49,7 +49,7 @@ class Btree {
   Result<bool> Insert(const OpContext& op, BlockNumber& root, std::uint64_t key,
                       const std::byte* value);
   // The value of a key that is there, to be changed in place until the next change of this tree.
-  // Null: no such key.
+  // Null: no such key; the nodes on the way are this transaction's all the same.
   Result<std::byte*> Edit(const OpContext& op, BlockNumber& root, std::uint64_t key);
   // Takes a key away and releases its value. False: no such key.
   Result<bool> Remove(const OpContext& op, BlockNumber& root, std::uint64_t key);

@@ -138,14 +138,14 @@ Result<void> Btree::SplitNode(const OpContext& op, Path& path, std::size_t level
 }
 
 Result<std::byte*> Btree::Edit(const OpContext& op, BlockNumber& root, std::uint64_t key) {
-  const Result<const std::byte*> there = Find(op, root, key);
-  if (!there.ok()) return there.error();
-  if (*there == nullptr) return nullptr;
   Path path;
   if (Result<void> shadowed = ShadowPath(op, root, key, FirstKeys::kKeep, path); !shadowed.ok()) {
     return shadowed.error();
   }
-  return BtreeNodeEditor(path.back().block->bytes).mutable_value(path.back().index);
+  BtreeNodeEditor leaf(path.back().block->bytes);
+  const std::uint32_t index = path.back().index;
+  if (index == leaf.size() || leaf.key(index) != key) return nullptr;
+  return leaf.mutable_value(index);
 }
 
 Result<bool> Btree::Remove(const OpContext& op, BlockNumber& root, std::uint64_t key) {

@@ -45,14 +45,21 @@ class BtreeNode {
 
   // The number of keys below `sought`.
   std::uint32_t CountBelow(std::uint64_t sought) const {
-    std::uint32_t low = 0;
-    for (std::uint32_t count = size(); count > 0;) {
-      const std::uint32_t half = count / 2;
-      const bool below = key(low + half) < sought;
-      low = below ? low + half + 1 : low;
-      count = below ? count - half - 1 : half;
+    std::uint32_t count = size();
+    if (count == 0) return 0;
+    // What was written without gaps lies in its place.
+    const std::uint64_t in_place = sought - first_key();
+    if (in_place < count && key(static_cast<std::uint32_t>(in_place)) == sought) {
+      return static_cast<std::uint32_t>(in_place);
     }
-    return low;
+    // Without branches: each would be mispredicted every other time.
+    std::uint32_t low = 0;
+    while (count > 1) {
+      const std::uint32_t half = count / 2;
+      low += half * static_cast<std::uint32_t>(key(low + half - 1) < sought);
+      count -= half;
+    }
+    return low + static_cast<std::uint32_t>(key(low) < sought);
   }
   // The child whose keys may include `sought`: the first one for what is below them all.
   std::uint32_t ChildFor(std::uint64_t sought) const {

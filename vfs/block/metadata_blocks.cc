@@ -36,9 +36,9 @@ BlockNumber MetadataBlocks::device_blocks() const {
 
 Result<const MetadataBlock*> MetadataBlocks::Read(const OpContext& op, BlockNumber number,
                                                   BlockKind kind) {
-  if (const auto found = blocks_.find(number); found != blocks_.end()) {
-    if (found->second->kind != kind) return Errno::kBadMsg;
-    return found->second.get();
+  if (const MetadataBlock* const kept = blocks_.Find(number); kept != nullptr) [[likely]] {
+    if (kept->kind != kind) return Errno::kBadMsg;
+    return kept;
   }
   if (number == 0 || number >= device_blocks()) return Errno::kBadMsg;
   auto block = std::make_unique<MetadataBlock>();
@@ -49,21 +49,20 @@ Result<const MetadataBlock*> MetadataBlocks::Read(const OpContext& op, BlockNumb
   }
   if (!IsSealed(kind, number, block->bytes)) return Errno::kBadMsg;
   if (kind == BlockKind::kNode && !IsGoodNode(block->bytes)) return Errno::kBadMsg;
-  return blocks_.emplace(number, std::move(block)).first->second.get();
+  return blocks_.Add(number, std::move(block));
 }
 
 MetadataBlock* MetadataBlocks::FindFresh(BlockNumber number, BlockKind kind) {
-  const auto found = blocks_.find(number);
-  if (found == blocks_.end()) return nullptr;
-  MetadataBlock* const block = found->second.get();
+  MetadataBlock* const block = blocks_.Find(number);
+  if (block == nullptr) return nullptr;
   return block->fresh && !block->dead && block->kind == kind ? block : nullptr;
 }
 
 MetadataBlock* MetadataBlocks::Make(BlockNumber number, BlockKind kind) {
-  Slot& slot = blocks_[number];
-  if (slot != nullptr && !slot->dead) return nullptr;
-  if (slot == nullptr) slot = std::make_unique<MetadataBlock>();
-  MetadataBlock& block = *slot;
+  MetadataBlock* made = blocks_.Find(number);
+  if (made != nullptr && !made->dead) return nullptr;
+  if (made == nullptr) made = blocks_.Add(number, std::make_unique<MetadataBlock>());
+  MetadataBlock& block = *made;
   if (!block.fresh) fresh_.push_back(number);
   block.number = number;
   block.kind = kind;
@@ -74,30 +73,29 @@ MetadataBlock* MetadataBlocks::Make(BlockNumber number, BlockKind kind) {
 }
 
 void MetadataBlocks::Forget(BlockNumber number) {
-  const auto found = blocks_.find(number);
-  if (found == blocks_.end()) return;
-  found->second->dead = true;
-  if (!found->second->fresh) dead_.push_back(number);
+  MetadataBlock* const block = blocks_.Find(number);
+  if (block == nullptr) return;
+  block->dead = true;
+  if (!block->fresh) dead_.push_back(number);
 }
 
 Result<void> MetadataBlocks::WriteOut(const OpContext& op, BlockNumber number) {
-  const auto found = blocks_.find(number);
-  LAMINA_CHECK(found != blocks_.end());
-  MetadataBlock& block = *found->second;
+  MetadataBlock* const found = blocks_.Find(number);
+  LAMINA_CHECK(found != nullptr);
+  MetadataBlock& block = *found;
   LAMINA_CHECK(block.fresh);
   Seal(block.kind, number, block.bytes);
   Result<void> written = WriteBlock(op, *device_, number, block.bytes);
-  blocks_.erase(found);
+  blocks_.Erase(number);
   return written;
 }
 
 Result<void> MetadataBlocks::WriteFresh(const OpContext& op) {
   std::sort(fresh_.begin(), fresh_.end());
   for (const BlockNumber number : fresh_) {
-    const auto found = blocks_.find(number);
-    if (found == blocks_.end() || !found->second->fresh) continue;
-    MetadataBlock& block = *found->second;
-    if (block.dead) continue;
+    MetadataBlock* const found = blocks_.Find(number);
+    if (found == nullptr || !found->fresh || found->dead) continue;
+    MetadataBlock& block = *found;
     Seal(block.kind, number, block.bytes);
     if (Result<void> written = WriteBlock(op, *device_, number, block.bytes); !written.ok()) {
       return written;
@@ -108,26 +106,26 @@ Result<void> MetadataBlocks::WriteFresh(const OpContext& op) {
 
 void MetadataBlocks::EndCommit() {
   for (const BlockNumber number : fresh_) {
-    const auto found = blocks_.find(number);
-    if (found == blocks_.end()) continue;
-    if (found->second->dead) {
-      blocks_.erase(found);
+    MetadataBlock* const block = blocks_.Find(number);
+    if (block == nullptr) continue;
+    if (block->dead) {
+      blocks_.Erase(number);
     } else {
-      found->second->fresh = false;
+      block->fresh = false;
     }
   }
   fresh_.clear();
   for (const BlockNumber number : dead_) {
-    const auto found = blocks_.find(number);
-    if (found != blocks_.end() && found->second->dead) blocks_.erase(found);
+    const MetadataBlock* const block = blocks_.Find(number);
+    if (block != nullptr && block->dead) blocks_.Erase(number);
   }
   dead_.clear();
-  if (blocks_.size() > kMaxKeptBlocks) blocks_.clear();
+  if (blocks_.size() > kMaxKeptBlocks) blocks_.Clear();
 }
 
 void MetadataBlocks::Revert() {
   // All of them: the device may have kept a commit whose last flush failed.
-  blocks_.clear();
+  blocks_.Clear();
   fresh_.clear();
   dead_.clear();
 }

@@ -11,8 +11,8 @@
 #include <memory>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "lamina/block/block_device.h"
+#include "vfs/block/block_table.h"
 #include "vfs/block/thin_layout.h"
 
 namespace lamina::internal {
@@ -20,9 +20,9 @@ namespace lamina::internal {
 struct MetadataBlock {
   BlockNumber number = 0;
   BlockKind kind{};
-  bool fresh = false;  // made by this transaction
-  bool dead = false;   // freed by this transaction
-  BlockBytes bytes;
+  bool fresh = false;            // made by this transaction
+  bool dead = false;             // freed by this transaction
+  alignas(16) BlockBytes bytes;  // so that no number in it lies on two cache lines
 };
 
 class MetadataBlocks {
@@ -58,10 +58,8 @@ class MetadataBlocks {
   void Revert();
 
  private:
-  using Slot = std::unique_ptr<MetadataBlock>;
-
   BlockDevice* device_;
-  absl::flat_hash_map<BlockNumber, Slot> blocks_;
+  BlockTable<MetadataBlock> blocks_;
   std::vector<BlockNumber> fresh_;  // may name one that was written out
   std::vector<BlockNumber> dead_;   // that were not fresh
 };

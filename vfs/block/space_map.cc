@@ -104,12 +104,17 @@ Result<std::uint32_t> SpaceMap::Count(const OpContext& op, std::uint64_t block) 
 
 Result<SpaceMap::Touched*> SpaceMap::Touch(const OpContext& op, std::uint64_t block) {
   if (block >= root_.nr_blocks) return Errno::kBadMsg;
-  if (const auto found = touched_.find(block); found != touched_.end()) return &found->second;
+  const auto [place, is_new] = touched_.try_emplace(block);
+  if (!is_new) return &place->second;
   const Result<std::uint32_t> committed = CommittedCount(op, block);
-  if (!committed.ok()) return committed.error();
-  const Result<std::uint32_t> now = WrittenCount(op, block);
-  if (!now.ok()) return now.error();
-  return &touched_.emplace(block, Touched{*now, *committed}).first->second;
+  // Only what was spilled can be another count.
+  const Result<std::uint32_t> now = spilled_ ? WrittenCount(op, block) : committed;
+  if (!committed.ok() || !now.ok()) {
+    touched_.erase(place);
+    return committed.ok() ? now.error() : committed.error();
+  }
+  place->second = {*now, *committed};
+  return &place->second;
 }
 
 void SpaceMap::SetCount(std::uint64_t block, Touched& touched, std::uint32_t count) {
