@@ -6,6 +6,7 @@
 #include "lamina/block/snapshot_device.h"
 #include "lamina/block/thin_pool.h"
 #include "lamina/sim/explain.h"
+#include "sim/explain/pool_refusal.h"
 #include "sim/scenario/device_words.h"
 #include "sim/scenario/operation.h"
 
@@ -71,6 +72,8 @@ std::vector<Piece> PiecesOf(const Touched& touched, std::uint64_t block_bytes, s
   return pieces;
 }
 
+constexpr std::string_view kNotReached = "not reached: the operation has ended before";
+
 class Explainer {
  public:
   explicit Explainer(const ScenarioRun& run) : op_(run.Observer()), devices_(run.devices()) {}
@@ -91,43 +94,134 @@ class Explainer {
   ExplainedBlocks Take() { return std::move(explained_); }
 
  private:
+  // From here on nothing of the operation is done.
+  void End(ExplainedBlock& block, std::string why) {
+    block.effect = std::move(why);
+    explained_.refused = true;
+  }
+
   // A request is refused as a whole.
   bool PassesTheEnd(const Touched& touched, const ScenarioDevice& device) {
     const std::uint64_t size = device.device->size_sectors() * kSectorBytes;
     if (touched.first_byte <= size && touched.bytes <= size - touched.first_byte) return false;
     ExplainedBlock& block = explained_.shown.emplace_back();
     block = {device.name, 0, size, "a part of it lies past the end of the device", std::nullopt};
-    block.effect = "nothing: the request is refused";
+    End(block, "nothing: the request is refused");
     return true;
   }
 
-  // The pieces to show; the others are counted.
-  std::vector<Piece> ShownPieces(const Touched& touched, std::uint64_t block_bytes) {
-    std::vector<Piece> pieces = PiecesOf(touched, block_bytes, kMostBlocks);
-    if (pieces.empty()) return pieces;
-    const std::uint64_t last = (touched.first_byte + touched.bytes - 1) / block_bytes;
-    explained_.left_out += last - pieces.back().block;
-    return pieces;
+  // Calls `add` for the pieces to show, and counts the others. A write goes on behind those that
+  // are shown, unseen, until `ends` says that it ends: that piece is shown too.
+  template <typename Add, typename Ends>
+  absl::Status ForEachPiece(const Touched& touched, std::uint64_t block_bytes, Add add, Ends ends) {
+    const std::uint64_t end = touched.first_byte + touched.bytes;
+    std::uint64_t at = touched.first_byte;
+    for (std::size_t shown = 0; at < end; ++shown) {
+      const std::uint64_t block = at / block_bytes;
+      const std::uint64_t stop = std::min(end, (block + 1) * block_bytes);
+      const Piece piece{block, stop - at, stop - at == block_bytes};
+      if (shown >= kMostBlocks) {
+        if (touched.access != Access::kWrite || explained_.refused) {
+          explained_.left_out += (end - 1) / block_bytes - block + 1;
+          return absl::OkStatus();
+        }
+        const Result<bool> ended = ends(piece);
+        if (!ended.ok()) return Unreadable(touched.device, ended.error());
+        if (!*ended) ++explained_.left_out;
+        if (!*ended) {
+          at = stop;
+          continue;
+        }
+      }
+      if (absl::Status added = add(piece); !added.ok()) return added;
+      at = stop;
+    }
+    return absl::OkStatus();
+  }
+
+  static absl::Status Unreadable(const std::string& device, Errno error) {
+    return absl::DataLossError(
+        absl::StrFormat("%s: the metadata cannot be read: %s", device, ErrnoName(error)));
   }
 
   // ── Thin devices ─────────────────────────────────────────────────────────────────────────────
   absl::Status AddThin(const Touched& touched, const ScenarioDevice& device) {
     ThinPool& pool = *FindDevice(devices_, device.pool_name)->pool;
     const std::uint64_t block_bytes = pool.block_sectors() * kSectorBytes;
-    for (const Piece& piece : ShownPieces(touched, block_bytes)) {
+    free_chunks_ = pool.mode() == ThinPoolMode::kWrite ? pool.metadata().data_blocks().free() : 0;
+    const auto add = [&](const Piece& piece) -> absl::Status {
       const Result<ThinBlockReport> report = pool.Explain(op_, *device.thin, piece.block);
-      if (!report.ok()) {
-        return absl::DataLossError(absl::StrFormat("%s: the metadata cannot be read: %s",
-                                                   device.pool_name, ErrnoName(report.error())));
-      }
+      if (!report.ok()) return Unreadable(device.pool_name, report.error());
       ExplainedBlock& block = explained_.shown.emplace_back();
       block = {device.name, piece.block, block_bytes, "no chunk", std::nullopt};
       if (report->mapping) DescribeMapping(device, *report, block);
-      block.effect = touched.access == Access::kRead    ? ReadEffect(*report)
-                     : touched.access == Access::kWrite ? WriteEffect(*report, piece, pool)
-                                                        : DiscardEffect(*report, piece, pool);
+      SetThinEffect(touched.access, device, pool, *report, piece, block);
+      return absl::OkStatus();
+    };
+    const auto ends = [&](const Piece& piece) { return TakesLastChunk(device, pool, piece); };
+    return ForEachPiece(touched, block_bytes, add, ends);
+  }
+
+  void SetThinEffect(Access access, const ScenarioDevice& device, ThinPool& pool,
+                     const ThinBlockReport& report, const Piece& piece, ExplainedBlock& block) {
+    if (explained_.refused) {
+      block.effect = std::string(kNotReached);
+      return;
     }
-    return absl::OkStatus();
+    if (access == Access::kDiscard && pool.table().features.ignore_discard) {
+      return End(block, "EOPNOTSUPP: the pool ignores discards");
+    }
+    if (std::optional<std::string> why = internal::RequestRefusal(pool, device.pool_name)) {
+      return End(block, *std::move(why));
+    }
+    switch (access) {
+      case Access::kRead:
+        block.effect = ReadEffect(report);
+        return;
+      case Access::kDiscard:
+        block.effect = internal::DiscardIsIdle(pool, device.pool_name)
+                           .value_or(DiscardEffect(report, piece, pool));
+        return;
+      case Access::kWrite:
+        if (!TakeChunk(report.next_write, report.references)) {
+          return End(block, internal::ChunkRefusal(pool, device.pool_name));
+        }
+        block.effect = WriteEffect(report, piece, pool);
+        return;
+    }
+  }
+
+  // Takes a chunk when the write needs one; false: there is none. A chunk that nobody else has is
+  // given back by breaking its sharing: the commit that looks for room makes it free.
+  bool TakeChunk(ThinWriteEffect next_write, std::uint64_t references) {
+    if (next_write == ThinWriteEffect::kInPlace) return true;
+    if (free_chunks_ == 0) return false;
+    const bool gives_back = next_write == ThinWriteEffect::kBreakSharing && references == 1;
+    if (!gives_back) --free_chunks_;
+    return true;
+  }
+
+  // Does the write end at a piece that is not shown? Cheaper than a report; takes the chunk if not.
+  Result<bool> TakesLastChunk(const ScenarioDevice& device, ThinPool& pool, const Piece& piece) {
+    ThinMetadata& metadata = pool.metadata();
+    const Result<ThinDetails> details = metadata.Details(op_, *device.thin);
+    if (!details.ok()) return details.error();
+    const Result<std::optional<ThinMapping>> found =
+        metadata.Lookup(op_, *device.thin, piece.block);
+    if (!found.ok()) return found.error();
+    std::uint64_t references = 0;
+    ThinWriteEffect next_write = ThinWriteEffect::kProvision;
+    if (found->has_value()) {
+      const bool shared = LooksShared(*details, **found);
+      next_write = shared ? ThinWriteEffect::kBreakSharing : ThinWriteEffect::kInPlace;
+      const Result<std::uint64_t> counted = metadata.DataReferenceCount(op_, (*found)->data_block);
+      if (!counted.ok()) return counted.error();
+      references = *counted;
+    }
+    const std::uint64_t before = free_chunks_;
+    const bool ended = !TakeChunk(next_write, references);
+    if (ended) free_chunks_ = before;
+    return ended;
   }
 
   void DescribeMapping(const ScenarioDevice& device, const ThinBlockReport& report,
@@ -180,11 +274,14 @@ class Explainer {
 
   static std::string DiscardEffect(const ThinBlockReport& report, const Piece& piece,
                                    const ThinPool& pool) {
-    if (pool.table().features.ignore_discard) return "the pool ignores discards";
     if (!piece.whole) return "a part of a block: nothing";
     if (!report.mapping) return "nothing to unmap";
-    return report.references > 1 ? "unmap it; others keep the chunk"
-                                 : "unmap it: the chunk is free";
+    if (report.references > 1 && report.others.empty()) {
+      return "unmap it; the held metadata snapshot keeps the chunk";
+    }
+    if (report.references > 1) return "unmap it; others keep the chunk";
+    return pool.passes_discards_down() ? "unmap it: the chunk is free, and is discarded below"
+                                       : "unmap it: the chunk is free";
   }
 
   // ── Snapshots and other devices ──────────────────────────────────────────────────────────────
@@ -192,26 +289,68 @@ class Explainer {
     const SnapshotDevice& snapshot = *device.snapshot;
     const std::uint64_t chunk_bytes = snapshot.chunk_sectors() * kSectorBytes;
     if (chunk_bytes == 0) return;
-    for (const Piece& piece : ShownPieces(touched, chunk_bytes)) {
+    free_chunks_ = snapshot.free_chunks();
+    const auto add = [&](const Piece& piece) {
       ExplainedBlock& block = explained_.shown.emplace_back();
       block = {device.name, piece.block, chunk_bytes, "its origin", snapshot.Lookup(piece.block)};
       if (block.chunk) block.place = absl::StrFormat("chunk %d of the COW device", *block.chunk);
-      if (!snapshot.valid()) {
-        block.effect = "EIO: the snapshot is invalid";
-      } else if (touched.access == Access::kRead) {
-        block.effect = "read it there";
-      } else if (touched.access == Access::kDiscard) {
-        block.effect = !snapshot.table().discard_zeroes_cow ? "the snapshot takes no discards"
-                       : block.chunk && piece.whole         ? "zero the chunk"
-                                                            : "nothing";
-      } else if (block.chunk) {
-        block.effect = "write " + SizeText(piece.bytes) + " in place";
+      if (explained_.refused) {
+        block.effect = std::string(kNotReached);
+      } else if (std::string why = SnapshotRefusal(touched.access, device, block); !why.empty()) {
+        End(block, std::move(why));
       } else {
-        block.effect = piece.whole ? "an exception: write it whole to the COW device"
-                                   : "an exception: copy " + SizeText(chunk_bytes) +
-                                         " from the origin, write " + SizeText(piece.bytes);
+        block.effect = SnapshotEffect(touched.access, snapshot, piece, block);
       }
+      return absl::OkStatus();
+    };
+    const auto ends = [&](const Piece& piece) -> Result<bool> {
+      const bool needs = NeedsException(snapshot, snapshot.Lookup(piece.block));
+      if (needs && free_chunks_ > 0) --free_chunks_;
+      return needs && free_chunks_ == 0;
+    };
+    (void)ForEachPiece(touched, chunk_bytes, add, ends);
+  }
+
+  static bool Merges(const SnapshotDevice& snapshot) {
+    return snapshot.table().kind == SnapshotKind::kMerge;
+  }
+
+  static bool NeedsException(const SnapshotDevice& snapshot, std::optional<std::uint64_t> chunk) {
+    return !chunk && !Merges(snapshot);
+  }
+
+  // Why the request ends at this block; empty: it does not. In the order of SnapshotDevice.
+  std::string SnapshotRefusal(Access access, const ScenarioDevice& device,
+                              const ExplainedBlock& block) const {
+    const SnapshotDevice& snapshot = *device.snapshot;
+    if (snapshot.suspended()) return "waits (EAGAIN) until a resume: it is suspended";
+    if (Merges(snapshot)) return "";
+    if (access == Access::kDiscard && !snapshot.table().discard_zeroes_cow) {
+      return "EOPNOTSUPP: the snapshot takes no discards";
     }
+    if (!snapshot.valid()) return "EIO: the snapshot is invalid";
+    if (access == Access::kRead) return "";
+    if (snapshot.overflowed()) return "EIO: the snapshot has overflowed: it can only be read";
+    if (access == Access::kDiscard || block.chunk || free_chunks_ > 0) return "";
+    return snapshot.table().store == SnapshotStore::kPersistentOverflow
+               ? "EIO: the COW device is full; from now on the snapshot can only be read"
+               : "EIO: the COW device is full, and the snapshot becomes invalid";
+  }
+
+  std::string SnapshotEffect(Access access, const SnapshotDevice& snapshot, const Piece& piece,
+                             const ExplainedBlock& block) {
+    const std::string data = SizeText(piece.bytes);
+    if (access == Access::kRead) return "read it there";
+    if (access == Access::kDiscard) {
+      if (Merges(snapshot)) return "nothing: a merge does nothing with discards";
+      if (!block.chunk) return "nothing";
+      return piece.whole ? "zero the chunk" : "discard " + data + " of it on the COW device";
+    }
+    if (block.chunk) return "write " + data + " in place";
+    if (Merges(snapshot)) return "write " + data + " to the origin";
+    --free_chunks_;
+    if (piece.whole) return "an exception: write it whole to the COW device";
+    return "an exception: copy " + SizeText(block.block_bytes) + " from the origin, write " + data;
   }
 
   // What has no blocks of its own; snapshots that stand on it may want to keep what is there.
@@ -219,28 +358,50 @@ class Explainer {
     ExplainedBlock& block = explained_.shown.emplace_back();
     block = {device.name, 0, device.device->size_sectors() * kSectorBytes, "the device",
              std::nullopt};
+    if (explained_.refused) {
+      block.effect = std::string(kNotReached);
+      return;
+    }
+    if (touched.access == Access::kDiscard && HasSnapshots(device)) {
+      return End(block, "EOPNOTSUPP: an origin of snapshots takes no discards");
+    }
     block.effect = touched.access == Access::kRead      ? "read it there"
                    : touched.access == Access::kDiscard ? "discard it there"
                                                         : "write it there";
     if (touched.access != Access::kWrite) return;
-    const std::uint64_t copies = CopiesFor(touched, device);
-    if (copies == 0) return;
-    block.effect = absl::StrFormat("%d of its snapshots must copy first, then write it", copies);
+    const OriginCopies copies = CopiesFor(touched, device);
+    if (copies.snapshots == 0) return;
+    block.effect =
+        absl::StrFormat("%d of its snapshots must copy first, then write it", copies.snapshots);
+    for (const std::string& name : copies.full) {
+      block.effect += absl::StrFormat("; %s has no room for it and becomes invalid", name);
+    }
   }
 
-  // Chunks that snapshots of `device` have not yet.
-  std::uint64_t CopiesFor(const Touched& touched, const ScenarioDevice& device) const {
-    std::uint64_t copies = 0;
+  bool HasSnapshots(const ScenarioDevice& device) const {
+    return std::any_of(devices_.begin(), devices_.end(), [&](const ScenarioDevice& each) {
+      return each.snapshot != nullptr && each.snapshot->table().origin_device == device.name;
+    });
+  }
+
+  struct OriginCopies {
+    std::uint64_t snapshots = 0;    // that have not all of the chunks
+    std::vector<std::string> full;  // of those, whose COW device has not enough room
+  };
+
+  OriginCopies CopiesFor(const Touched& touched, const ScenarioDevice& device) const {
+    OriginCopies copies;
     for (const ScenarioDevice& each : devices_) {
       if (each.snapshot == nullptr || !each.snapshot->valid()) continue;
       const SnapshotTable table = each.snapshot->table();
       if (table.origin_device != device.name || table.kind == SnapshotKind::kMerge) continue;
       const std::uint64_t chunk_bytes = each.snapshot->chunk_sectors() * kSectorBytes;
       const std::vector<Piece> pieces = PiecesOf(touched, chunk_bytes, std::size_t{1} << 20);
-      const bool misses = std::any_of(pieces.begin(), pieces.end(), [&](const Piece& piece) {
-        return !each.snapshot->Lookup(piece.block).has_value();
-      });
-      copies += misses ? 1 : 0;
+      const auto missing = static_cast<std::uint64_t>(std::count_if(
+          pieces.begin(), pieces.end(),
+          [&](const Piece& piece) { return !each.snapshot->Lookup(piece.block).has_value(); }));
+      copies.snapshots += missing > 0 ? 1 : 0;
+      if (missing > each.snapshot->free_chunks()) copies.full.push_back(each.name);
     }
     return copies;
   }
@@ -248,6 +409,7 @@ class Explainer {
   OpContext op_;
   std::vector<ScenarioDevice> devices_;
   ExplainedBlocks explained_;
+  std::uint64_t free_chunks_ = 0;  // of the pool or the COW device, behind what was explained
 };
 
 }  // namespace

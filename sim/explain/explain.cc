@@ -1,14 +1,17 @@
 #include "lamina/sim/explain.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "lamina/block/thin_pool.h"
 #include "sim/explain/aufs_remount.h"
 #include "sim/explain/aufs_words.h"
 #include "sim/explain/branch_names.h"
 #include "sim/explain/findings_text.h"
 #include "sim/explain/planning_fs.h"
+#include "sim/explain/pool_refusal.h"
 #include "sim/scenario/operation.h"
 #include "sim/scenario/text_form.h"
 
@@ -247,6 +250,31 @@ absl::StatusOr<Explanation> ExplainByRunning(ScenarioRun& run, CostMeter& meter,
   return why;
 }
 
+using PoolModes = std::map<std::string, ThinPoolMode>;
+
+PoolModes ModesOf(const ScenarioRun& run) {
+  PoolModes modes;
+  for (const ScenarioDevice& device : run.devices()) {
+    if (device.pool != nullptr) modes[device.name] = device.pool->mode();
+  }
+  return modes;
+}
+
+// What the operation did to pools, and, when no block says why it failed, that.
+void AddDeviceNotes(const ScenarioRun& run, const PoolModes& before, bool told, Explanation& why) {
+  for (const ScenarioDevice& device : run.devices()) {
+    const auto mode = before.find(device.name);
+    if (device.pool == nullptr || mode == before.end()) continue;
+    if (device.pool->mode() == mode->second) continue;
+    why.notes.push_back(internal::ModeChangeText(*device.pool, device.name, mode->second));
+    told = true;
+  }
+  if (!why.error || told || why.blocks.empty()) return;
+  why.notes.push_back(
+      absl::StrFormat("the operation ends with %s: what is above may be done in part, or not",
+                      ErrnoName(*why.error)));
+}
+
 absl::StatusOr<Explanation> ExplainOnDevices(ScenarioRun& run, const Statement& operation) {
   Explanation why;
   why.operation = operation.text;
@@ -258,10 +286,12 @@ absl::StatusOr<Explanation> ExplainOnDevices(ScenarioRun& run, const Statement& 
     why.notes.push_back(absl::StrFormat("%d more blocks are not shown", blocks->left_out));
   }
   const ScenarioCounters before = run.counters();
+  const PoolModes modes = ModesOf(run);
   absl::StatusOr<StepReport> step = run.RunExtra(operation);
   if (!step.ok()) return step.status();
   why.answer = step->result;
   why.error = step->error;
+  AddDeviceNotes(run, modes, blocks->refused, why);
   const ScenarioCounters& after = run.counters();
   const std::uint64_t copied = after.bytes_copied - before.bytes_copied;
   why.cost.bytes_asked = after.bytes_asked - before.bytes_asked;

@@ -178,6 +178,20 @@ StoreUsage PersistentStore::usage() const {
           .metadata_sectors = (area_ + 2) * chunk_sectors_};
 }
 
+// Without the areas that lie among them; the last entry of an area needs a chunk for the next one.
+std::uint64_t PersistentStore::free_chunks() const {
+  const std::uint64_t total = cow_->size_sectors() / chunk_sectors_;
+  if (next_free_ >= total) return 0;
+  const auto areas_before = [this](std::uint64_t chunk) {
+    return (chunk + per_area() - 1) / (per_area() + 1);
+  };
+  const std::uint64_t count = total - next_free_ - (areas_before(total) - areas_before(next_free_));
+  const std::uint64_t entries = entries_.size() + count;
+  const bool lacks_area =
+      count > 0 && entries % per_area() == 0 && !HasChunk(AreaChunk(area_ + entries / per_area()));
+  return lacks_area ? count - 1 : count;
+}
+
 Result<std::uint64_t> PersistentStore::Allocate() {
   if (!HasChunk(next_free_)) return Errno::kNoSpc;
   const std::uint64_t chunk = next_free_++;
@@ -236,6 +250,11 @@ Result<void> PersistentStore::DropLast(const OpContext& op, std::uint64_t count)
 
 StoreUsage TransientStore::usage() const {
   return {.allocated_sectors = next_free_ * chunk_sectors_, .total_sectors = cow_->size_sectors()};
+}
+
+std::uint64_t TransientStore::free_chunks() const {
+  const std::uint64_t total = cow_->size_sectors() / chunk_sectors_;
+  return total - std::min(total, next_free_);
 }
 
 Result<std::uint64_t> TransientStore::Allocate() {

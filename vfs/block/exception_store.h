@@ -46,6 +46,8 @@ class ExceptionStore {
   virtual std::uint64_t chunk_sectors() const = 0;
   virtual bool persistent() const = 0;
   virtual StoreUsage usage() const = 0;
+  // How many more exceptions fit.
+  virtual std::uint64_t free_chunks() const = 0;
 
   // The next free chunk. Errors: kNoSpc  the COW device is full.
   virtual Result<std::uint64_t> Allocate() = 0;
@@ -84,6 +86,7 @@ class PersistentStore final : public ExceptionStore {
   std::uint64_t chunk_sectors() const override { return chunk_sectors_; }
   bool persistent() const override { return true; }
   StoreUsage usage() const override;
+  std::uint64_t free_chunks() const override;
   Result<std::uint64_t> Allocate() override;
   Result<void> Commit(const OpContext& op, const Exception& exception) override;
   Result<void> MarkInvalid(const OpContext& op) override { return WriteHeader(op, 0); }
@@ -122,6 +125,7 @@ class TransientStore final : public ExceptionStore {
   std::uint64_t chunk_sectors() const override { return chunk_sectors_; }
   bool persistent() const override { return false; }
   StoreUsage usage() const override;
+  std::uint64_t free_chunks() const override;
   Result<std::uint64_t> Allocate() override;
   Result<void> Commit(const OpContext&, const Exception&) override { return {}; }
   Result<void> MarkInvalid(const OpContext&) override { return {}; }

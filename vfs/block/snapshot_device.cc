@@ -277,6 +277,10 @@ SnapshotTable SnapshotDevice::table() const {
 
 std::uint64_t SnapshotDevice::exception_count() const { return exceptions_->size(); }
 
+std::uint64_t SnapshotDevice::free_chunks() const {
+  return store_ == nullptr ? 0 : store_->free_chunks();
+}
+
 std::optional<std::uint64_t> SnapshotDevice::Lookup(std::uint64_t chunk) const {
   return exceptions_->Find(chunk);
 }

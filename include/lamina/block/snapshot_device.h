@@ -126,6 +126,8 @@ class SnapshotDevice final : public BlockDevice, public Deferred {
   // 0: loaded to take over, and has not yet.
   std::uint64_t chunk_sectors() const;
   std::uint64_t exception_count() const;
+  // Chunks of the COW device that may still become exceptions; 0 as for chunk_sectors.
+  std::uint64_t free_chunks() const;
   // Where the chunk lies on the COW device; nothing: on the origin.
   std::optional<std::uint64_t> Lookup(std::uint64_t chunk) const;
   const SnapshotCounters& counters() const { return counters_; }

@@ -114,8 +114,9 @@ absl::StatusOr<Statement> ParseOperation(const std::vector<std::string>& words,
 inline constexpr std::size_t kMostBlocks = 16;
 
 struct ExplainedBlocks {
-  std::vector<ExplainedBlock> shown;  // of each device the first kMostBlocks
+  std::vector<ExplainedBlock> shown;  // of each device the first kMostBlocks, and where it ends
   std::uint64_t left_out = 0;
+  bool refused = false;  // a block says that the operation waits or fails there
 };
 
 // What lies where `operation` (dd, discard) works, in the current state of `run`, and what it would
