@@ -10,6 +10,7 @@
 #include "sim/cli/command.h"
 #include "sim/cli/ext_source.h"
 #include "sim/cli/scenario_file.h"
+#include "sim/cli/whole_number.h"
 
 namespace lamina::cli {
 namespace {
@@ -70,7 +71,9 @@ class CheckCommand final : public Command {
     app.add_flag("--userxattr", userxattr_,
                  "marks are user.overlay.* (dir: and tar: only; a scenario says it itself)");
     app.add_flag("--json", answer_.json, "print one JSON document");
-    app.add_option("-s,--seed", seed_, "seed of random operations")->capture_default_str();
+    app.add_option("-s,--seed", seed_, "seed of random operations")
+        ->transform(WholeNumber())
+        ->capture_default_str();
     app.footer("Exit status: 0 nothing found (an image: no error), 1 something found.");
   }
 

@@ -7,6 +7,7 @@
 #include "sim/cli/answer.h"
 #include "sim/cli/command.h"
 #include "sim/cli/scenario_file.h"
+#include "sim/cli/whole_number.h"
 
 namespace lamina::cli {
 namespace {
@@ -49,11 +50,14 @@ class ChunksCommand final : public Command {
 
   void AddOptions(CLI::App& app) override {
     app.add_option("FILE", file_, "a scenario; - is standard input")->required();
-    app.add_option("--after", after_, "run this many operations first (default: all)");
+    app.add_option("--after", after_, "run this many operations first (default: all)")
+        ->transform(WholeNumber());
     app.add_option("--pool", pool_, "this pool only");
     app.add_flag("--users", users_, "a line for each chunk");
     app.add_flag("--json", answer_.json, "print one JSON document");
-    app.add_option("-s,--seed", seed_, "seed of random operations")->capture_default_str();
+    app.add_option("-s,--seed", seed_, "seed of random operations")
+        ->transform(WholeNumber())
+        ->capture_default_str();
     app.footer("A chunk is '.' when free, else the number of blocks that are mapped to it.");
   }
 

@@ -1,14 +1,17 @@
 // `lamina explain`: why an operation gives what it gives and what it costs, without doing it.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_format.h"
 #include "lamina/sim/explain.h"
 #include "sim/cli/answer.h"
 #include "sim/cli/command.h"
 #include "sim/cli/scenario_file.h"
 #include "sim/cli/style.h"
+#include "sim/cli/whole_number.h"
 
 namespace lamina::cli {
 namespace {
@@ -91,28 +94,33 @@ class ExplainCommand final : public Command {
   void AddOptions(CLI::App& app) override {
     app_ = &app;
     app.add_option("FILE", file_, "a scenario; - is standard input")->required();
-    app.add_option("--after", after_, "run this many file operations first (default: all)");
-    app.add_flag("--analyze", analyze_, "then run it, and compare");
-    app.add_flag("--json", answer_.json, "print one JSON document");
-    app.add_option("-s,--seed", seed_, "seed of random operations")->capture_default_str();
-    style_.AddTo(app);
+    AddSettings(app);
     app.prefix_command();
     app.footer(
-        "OPERATION follows the options: one on files or on a device, or a remount, as in a "
-        "scenario.");
+        "OPERATION follows FILE: one on files or on a device, or a remount, as in a scenario.\n"
+        "Options may stand before it, in it and behind it; what follows -- is no option.");
   }
 
   int Run() override {
-    const std::vector<std::string> words = app_->remaining();
-    if (words.empty()) {
+    try {
+      TakeOperation();
+    } catch (const CLI::CallForHelp&) {
+      answer_.Print(app_->help());
+      return kExitDone;
+    } catch (const CLI::ParseError& error) {
+      return answer_.Complain(absl::InvalidArgumentError(error.what()), kExitUsage);
+    }
+    if (words_.empty()) {
       return answer_.Complain(
           absl::InvalidArgumentError("lamina explain: which OPERATION? (lamina help explain)"),
           kExitUsage);
     }
     const absl::StatusOr<sim::Scenario> scenario = LoadScenarioToRun(file_, seed_);
     if (!scenario.ok()) return answer_.Complain(scenario.status(), kExitUnreadable);
-    const absl::StatusOr<sim::Statement> operation = sim::ParseOperation(words, scenario->limits);
-    if (!operation.ok()) return answer_.Complain(operation.status(), kExitUsage);
+    const absl::StatusOr<sim::Statement> operation = sim::ParseOperation(words_, scenario->limits);
+    if (!operation.ok()) {
+      return answer_.Complain(WithUnknownOption(operation.status()), kExitUsage);
+    }
     const sim::ExplainMode mode = analyze_ ? sim::ExplainMode::kAnalyze : sim::ExplainMode::kPlan;
     const absl::StatusOr<sim::Explanation> why =
         sim::ExplainAfter(*scenario, after_, *operation, mode);
@@ -127,6 +135,40 @@ class ExplainCommand final : public Command {
   }
 
  private:
+  void AddSettings(CLI::App& app) {
+    app.add_option("--after", after_, "run this many file operations first (default: all)")
+        ->transform(WholeNumber());
+    app.add_flag("--analyze", analyze_, "then run it, and compare");
+    app.add_flag("--json", answer_.json, "print one JSON document");
+    app.add_option("-s,--seed", seed_, "seed of random operations")
+        ->transform(WholeNumber())
+        ->capture_default_str();
+    style_.AddTo(app);
+  }
+
+  // CLI11 stops at the first word of the operation; options among the others are found here. What
+  // it does not know is the operation's: "-1" of a chown. Throws CLI::ParseError.
+  void TakeOperation() {
+    std::vector<std::string> words = app_->remaining();
+    const auto mark = std::find(words.begin(), words.end(), "--");
+    const bool marked = mark != words.end();
+    CLI::App behind;
+    behind.allow_extras();
+    AddSettings(behind);
+    behind.parse(std::vector<std::string>(std::make_reverse_iterator(mark), words.rend()));
+    words_ = behind.remaining();
+    if (marked) words_.insert(words_.end(), mark + 1, words.end());
+  }
+
+  // A word that only looks like an option may be the reason.
+  absl::Status WithUnknownOption(const absl::Status& status) const {
+    const auto word = std::find_if(words_.begin(), words_.end(),
+                                   [](const std::string& each) { return each.starts_with("--"); });
+    if (word == words_.end()) return status;
+    return {status.code(), absl::StrFormat("%s; lamina explain has no option %s",
+                                           std::string(status.message()), *word)};
+  }
+
   void Show(const sim::Explanation& why) const {
     if (!answer_.json) {
       answer_.Print(sim::ExplanationText(why, style_.style()));
@@ -152,6 +194,7 @@ class ExplainCommand final : public Command {
   Answer answer_{"lamina-explain/1"};
   StyleOptions style_;
   std::string file_;
+  std::vector<std::string> words_;  // of the operation
   std::optional<std::size_t> after_;
   bool analyze_ = false;
   std::uint64_t seed_ = 0;

@@ -18,6 +18,7 @@
 #include "sim/cli/command.h"
 #include "sim/cli/export_target.h"
 #include "sim/cli/scenario_file.h"
+#include "sim/cli/whole_number.h"
 
 namespace lamina::cli {
 namespace {
@@ -111,9 +112,12 @@ class ExportCommand final : public Command {
         ->excludes(layer, merged);
     app.add_flag("--leave-out", leave_out_,
                  "leave out owners, devices and xattrs that this user may not write");
-    app.add_option("--after", after_, "run this many file operations first (default: all)");
+    app.add_option("--after", after_, "run this many file operations first (default: all)")
+        ->transform(WholeNumber());
     app.add_flag("--json", answer_.json, "print one JSON document");
-    app.add_option("-s,--seed", seed_, "seed of random operations")->capture_default_str();
+    app.add_option("-s,--seed", seed_, "seed of random operations")
+        ->transform(WholeNumber())
+        ->capture_default_str();
   }
 
   int Run() override {

@@ -11,6 +11,7 @@
 #include "lamina/sim/scenario.h"
 #include "sim/cli/command.h"
 #include "sim/cli/scenario_file.h"
+#include "sim/cli/whole_number.h"
 
 namespace lamina::cli {
 namespace {
@@ -87,7 +88,9 @@ class RunCommand final : public Command {
     app.add_flag("--dump", dump_, "print the canonical text of the run");
     app.add_flag("--expand", expand_, "print the scenario with repeat and rand spelled out");
     app.add_flag("--json", json_, "print one JSON document");
-    app.add_option("-s,--seed", seed_, "seed of random operations")->capture_default_str();
+    app.add_option("-s,--seed", seed_, "seed of random operations")
+        ->transform(WholeNumber())
+        ->capture_default_str();
     app.add_flag("-c,--compute", compute_, "show the answers of questions");
     app.add_flag("-q,--quiet", quiet_, "print failures only");
     app.add_flag("-v,--verbose", verbose_, "print long values whole");

@@ -16,6 +16,7 @@
 #include "sim/cli/thin_answers.h"
 #include "sim/cli/thin_restore.h"
 #include "sim/cli/thin_source.h"
+#include "sim/cli/whole_number.h"
 
 namespace lamina::cli {
 namespace {
@@ -34,18 +35,24 @@ class ThinCommand final : public Command {
 
   void AddOptions(CLI::App& app) override {
     app.require_subcommand(1);
+    AddShared(app);
+    AddFormat(app, "the thin tool");
     AddFormat(*AddPart(app, "dump", "print canonical thin_dump XML"), "thin_dump");
     restore_ = AddPart(app, "restore", "write binary metadata that thin_check accepts");
-    restore_->add_option("OUTPUT,-o,--output", output_, "a file, made as long as needed, or a disk")
-        ->required();
+    restore_->add_option("OUTPUT,-o,--output", output_,
+                         "a file, made as long as needed, or a disk; must be given");
     check_ = AddPart(app, "check", "what is wrong, or what no kernel would write");
     check_->footer("Exit status: 0 nothing found, 1 something found.");
     ls_ = AddPart(app, "ls",
                   "a line a device: DEV MAPPED EXCLUSIVE SHARED TRANSACTION CREATE_TIME SNAP_TIME");
     AddFormat(*ls_, "thin_ls");
     CLI::App* delta = AddPart(app, "delta", "a line a run: KIND BEGIN LENGTH");
-    delta->add_option("--snap1,--thin1", left_, "the left device")->required();
-    delta->add_option("--snap2,--thin2", right_, "the right device")->required();
+    delta->add_option("--snap1,--thin1", left_, "the left device")
+        ->transform(WholeNumber("device number"))
+        ->required();
+    delta->add_option("--snap2,--thin2", right_, "the right device")
+        ->transform(WholeNumber("device number"))
+        ->required();
     AddFormat(*delta, "thin_delta");
     delta->add_flag("--verbose", verbose_, "data blocks too (with --format=tool)");
     delta_ = delta;
@@ -76,11 +83,17 @@ class ThinCommand final : public Command {
   CLI::App* AddPart(CLI::App& app, const std::string& name, const std::string& summary) {
     CLI::App* part = app.add_subcommand(name, summary);
     part->add_option("FILE,-i,--input", file_,
-                     "thin_dump XML or binary metadata, - is standard input; or a scenario, *.scn")
-        ->required();
-    part->add_option("--pool", pool_, "of a scenario that leaves several pools");
-    part->add_flag("--json", answer_.json, "print one JSON document");
+                     "thin_dump XML or binary metadata, - is standard input; or a scenario, "
+                     "*.scn; must be given");
+    AddShared(*part);
+    parts_.push_back(part);
     return part;
+  }
+
+  // Before the name of the part or behind it.
+  void AddShared(CLI::App& app) {
+    app.add_option("--pool", pool_, "of a scenario that leaves several pools");
+    app.add_flag("--json", answer_.json, "print one JSON document");
   }
 
   void AddFormat(CLI::App& part, const std::string& tool) {
@@ -99,13 +112,23 @@ class ThinCommand final : public Command {
   }
 
   std::string WrongUsage() const {
+    if (file_.empty()) return "which FILE? (lamina thin " + PartName() + " --help)";
     if (pool_ && !IsScenario()) return "--pool is for a scenario, a file *.scn";
     if (answer_.json && format_ == "tool") return "--json and --format=tool exclude each other";
     if (verbose_ && format_ != "tool") return "--verbose needs --format=tool";
+    if (format_ == "tool" && (restore_->parsed() || check_->parsed())) {
+      return PartName() + " has no --format=tool";
+    }
     if (restore_->parsed() && (output_.empty() || output_ == "-")) {
-      return "-o wants a file or a disk";
+      return "which OUTPUT? It is a file or a disk";
     }
     return "";
+  }
+
+  std::string PartName() const {
+    const auto parsed = std::find_if(parts_.begin(), parts_.end(),
+                                     [](const CLI::App* part) { return part->parsed(); });
+    return parsed == parts_.end() ? "" : (*parsed)->get_name();
   }
 
   int Print(const ThinDump& dump) const {
@@ -195,6 +218,7 @@ class ThinCommand final : public Command {
   }
 
   Answer answer_{"lamina-thin/1"};
+  std::vector<CLI::App*> parts_;
   CLI::App* restore_ = nullptr;
   CLI::App* check_ = nullptr;
   CLI::App* ls_ = nullptr;

@@ -13,6 +13,7 @@
 #include "sim/cli/command.h"
 #include "sim/cli/scenario_file.h"
 #include "sim/cli/style.h"
+#include "sim/cli/whole_number.h"
 
 namespace lamina::cli {
 namespace {
@@ -117,9 +118,12 @@ class TreeCommand final : public Command {
         app.add_flag("--totals", totals_, "show only the sums")->excludes(hidden, changes);
     app.add_flag("--dump", dump_, "print the lines of the kernel oracle's dump")
         ->excludes(hidden, changes, totals);
-    app.add_option("--after", after_, "run this many file operations first (default: all)");
+    app.add_option("--after", after_, "run this many file operations first (default: all)")
+        ->transform(WholeNumber());
     app.add_flag("--json", answer_.json, "print one JSON document");
-    app.add_option("-s,--seed", seed_, "seed of random operations")->capture_default_str();
+    app.add_option("-s,--seed", seed_, "seed of random operations")
+        ->transform(WholeNumber())
+        ->capture_default_str();
     style_.AddTo(app);
   }
 

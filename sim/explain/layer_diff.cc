@@ -135,10 +135,13 @@ class TreeComparison {
   }
 
   Result<bool> SameXattrs(NodeId before, NodeId result) const {
-    const Result<std::vector<std::string>> old_keys = before_.ListXattr(op(), before);
+    Result<std::vector<std::string>> old_keys = before_.ListXattr(op(), before);
     if (!old_keys.ok()) return old_keys.error();
-    const Result<std::vector<std::string>> new_keys = result_.ListXattr(op(), result);
+    Result<std::vector<std::string>> new_keys = result_.ListXattr(op(), result);
     if (!new_keys.ok()) return new_keys.error();
+    // Each file system lists them in an order of its own.
+    std::sort(old_keys->begin(), old_keys->end());
+    std::sort(new_keys->begin(), new_keys->end());
     if (*old_keys != *new_keys) return false;
     for (const std::string& key : *new_keys) {
       const Result<std::string> old_value = before_.GetXattr(op(), before, key);
@@ -265,6 +268,12 @@ absl::StatusOr<std::vector<LayerChange>> ChangesOfLayer(const ScenarioRun& run,
       ChangesAsUpper(*layer, lowers[static_cast<std::size_t>(index)],
                      {lowers.begin() + index + 1, lowers.end()}, mount->setup.options),
       name);
+}
+
+Result<std::vector<LayerChange>> CompareTrees(FileSystem& before, NodeId before_root,
+                                              FileSystem& result, NodeId result_root) {
+  return TreeComparison(before, result, TreeComparison::Base::kCompare)
+      .Run(before_root, result_root);
 }
 
 absl::StatusOr<std::vector<LayerChange>> CompareLayers(const ScenarioRun& run,

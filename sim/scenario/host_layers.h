@@ -1,8 +1,9 @@
-// Layers whose content comes from outside: directories of the host, layer tars. With pool_source.h
-// the only file of the scenario runner that knows lamina/image.
+// Layers whose content comes from outside: directories of the host, layer tars, images of ext. With
+// pool_source.h the only file of the scenario runner that knows lamina/image.
 //
 //   dir:PATH            a directory of the host
 //   tar:FILE[,FILE..]   layer tars, the lowest first, put one onto the other
+//   ext4:FILE           the tree of an image of ext2, ext3 or ext4, copied
 //
 // Threads: pure functions.
 #ifndef LAMINA_SIM_SCENARIO_HOST_LAYERS_H_
@@ -23,7 +24,7 @@ std::string CheckLayerSource(std::string_view source, bool host_files);
 std::string UnsupportedLayerSource(std::string_view source);
 
 struct LayerSourceOptions {
-  Instant now;             // of directories no entry of a tar describes
+  Instant now;             // of directories no entry of a tar describes; ctimes of a copy
   bool userxattr = false;  // marks in the user namespace
   bool aufs = false;       // marks of AUFS
 };

@@ -54,6 +54,35 @@ TEST_F(DeviceCommandLine, ExplainsWhatADdDoes) {
   EXPECT_THAT(Run("explain @ --json dd if=b count=512").out, HasSubstr("\"blocks\": ["));
 }
 
+TEST_F(DeviceCommandLine, OptionsStandBeforeInAndBehindTheOperation) {
+  const Ended before = Run("explain --json --after 1 @ dd of=a fill:x:4KiB");
+  EXPECT_EQ(before.status, 0);
+  EXPECT_THAT(before.out, StartsWith("{\n  \"format\": \"lamina-explain/1\""));
+  const Ended behind = Run("explain @ dd of=a fill:x:4KiB --json --after=1");
+  EXPECT_EQ(behind.status, 0);
+  EXPECT_EQ(behind.out, before.out);
+  EXPECT_EQ(Run("explain @ dd --after 1 of=a --json fill:x:4KiB").out, before.out);
+  EXPECT_EQ(Run("explain @ 'dd of=a fill:x:4KiB' --after 1 --json").out, before.out);
+  EXPECT_THAT(Run("explain @ dd of=a fill:x:4KiB --help").out, HasSubstr("OPERATION follows FILE"));
+}
+
+TEST_F(DeviceCommandLine, WrongOptionsBehindTheOperationAre2) {
+  EXPECT_EQ(Run("explain @ dd of=a fill:x:4KiB --after").status, 2);
+  EXPECT_EQ(Run("explain @ dd of=a fill:x:4KiB --after -1").status, 2);
+  EXPECT_EQ(Run("explain @ dd of=a fill:x:4KiB --color=mauve").status, 2);
+  EXPECT_EQ(Run("explain @ dd of=a fill:x:4KiB --bogus").status, 2);
+  EXPECT_THAT(CommandLineTest::Run("explain " + file_.string() + " dd of=a fill:x:4KiB --bogus",
+                                   "2>&1 >/dev/null")
+                  .out,
+              HasSubstr("lamina explain has no option --bogus"));
+  EXPECT_EQ(Run("chunks @ --after -1").status, 2);
+}
+
+TEST_F(OverlayCommandLine, WhatFollowsTwoDashesIsNoOption) {
+  EXPECT_THAT(Run("explain @ --json append /d/f -- --json").out, HasSubstr("\"bytes_asked\": 6"));
+  EXPECT_THAT(Run("explain @ append -- /d/f -s").out, HasSubstr("answer  OK 2\n"));
+}
+
 TEST_F(DeviceCommandLine, ChunksAreDrawnAndListed) {
   const Ended ended = Run("chunks @");
   EXPECT_EQ(ended.status, 0);

@@ -1,4 +1,5 @@
-// ext4:FILE on the command line: as a source of tree, check and export, and as a target of export.
+// ext4:FILE on the command line: as a source of tree, check, diff, export and of a layer, and as a
+// target of export.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -130,6 +131,71 @@ TEST_F(ExtCommandLine, WrongWordsAreSaid) {
   EXPECT_EQ(Run("tree --dump ext4:a.scn"), 3);
   EXPECT_THAT(out_, StartsWith("a.scn: not an ext"));
   EXPECT_EQ(Run("check ext4:a.scn"), 3);
+}
+
+// ── Where else ext4:FILE is a SOURCE ───────────────────────────────────────────────────────────
+
+TEST_F(ExtCommandLine, DiffComparesTwoImages) {
+  ASSERT_EQ(Run("export dir:tree ext4:a.img:16M"), 0) << out_;
+  std::filesystem::remove(top_ / "tree" / "s");
+  std::ofstream(top_ / "tree" / "d" / "f") << "abd";
+  std::ofstream(top_ / "tree" / "n") << "new";
+  ASSERT_EQ(Run("export dir:tree ext4:b.img:32M"), 0) << out_;
+  EXPECT_EQ(Run("diff ext4:a.img ext4:b.img"), 0);
+  EXPECT_EQ(out_, "C /d\nC /d/f\nC /g\nA /n\nD /s\n");
+  EXPECT_EQ(Run("diff --exit-code ext4:a.img ext4:b.img"), 1);
+  EXPECT_EQ(Run("diff --exit-code ext4:a.img ext4:a.img"), 0);
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(Run("diff ext4:b.img dir:tree"), 0);
+  EXPECT_EQ(out_, "D /lost+found\n");
+  EXPECT_EQ(Run("diff --json dir:tree ext4:b.img"), 0);
+  EXPECT_THAT(out_, HasSubstr("\"other\": \"ext4:b.img\""));
+}
+
+TEST_F(ExtCommandLine, DiffComparesAScenarioWithAnImage) {
+  ASSERT_EQ(Run("export --merged a.scn ext4:m.img"), 0) << out_;
+  EXPECT_EQ(Run("diff a.scn ext4:m.img"), 0);
+  EXPECT_EQ(out_, "A /lost+found\n");
+  EXPECT_EQ(Run("diff ext4:m.img a.scn"), 0);
+  EXPECT_EQ(out_, "D /lost+found\n");
+}
+
+TEST_F(ExtCommandLine, DiffOfTreesHasTwoAndNoMore) {
+  ASSERT_EQ(Run("export dir:tree ext4:a.img:16M"), 0) << out_;
+  EXPECT_EQ(Run("diff ext4:a.img"), 2);
+  EXPECT_EQ(Run("diff ext4:a.img dir:tree dir:tree"), 2);
+  EXPECT_EQ(Run("diff ext4:a.img dir:tree --after 1"), 2);
+  EXPECT_EQ(Run("diff ext4:a.img --layer base"), 2);
+  EXPECT_EQ(Run("diff ext4:a.img ext4:none.img"), 3);
+  EXPECT_THAT(out_, HasSubstr("none.img"));
+  EXPECT_EQ(Run("diff ext4: ext4:a.img"), 3);
+}
+
+TEST_F(ExtCommandLine, ALayerOfAScenarioIsAnImage) {
+  ASSERT_EQ(Run("export dir:tree ext4:a.img:16M"), 0) << out_;
+  std::ofstream(top_ / "image.scn") << "scenario 2\nlayer base from ext4:a.img\nstack base upper\n"
+                                       "mount\nread /d/f -> \"abc\"\nappend /g x\n"
+                                       "read /d/f -> \"abc\"\nunlink /s -> OK\n";
+  EXPECT_EQ(Run("run image.scn"), 0) << out_;
+  EXPECT_EQ(Run("diff image.scn"), 0) << out_;
+  EXPECT_EQ(out_, "C /g\nD /s\n");
+  EXPECT_EQ(Run("explain image.scn unlink /d/f"), 0) << out_;
+  EXPECT_EQ(Run("check image.scn"), 0) << out_;
+  EXPECT_EQ(Run("diff ext4:a.img image.scn"), 0) << out_;
+  EXPECT_EQ(out_, "C /g\nD /s\n");
+  EXPECT_EQ(Run("export --layer base image.scn ext4:again.img:16M"), 0) << out_;
+  EXPECT_EQ(Run("diff --exit-code ext4:a.img ext4:again.img"), 0) << out_;
+}
+
+TEST_F(ExtCommandLine, ALayerThatIsNoImageIsSaidWithItsPlace) {
+  std::ofstream(top_ / "zeros.img") << std::string(1 << 20, '\0');
+  std::ofstream(top_ / "bad.scn") << "scenario 2\nlayer base from ext4:zeros.img\n";
+  EXPECT_EQ(Run("run bad.scn"), 3);
+  EXPECT_THAT(out_, StartsWith("bad.scn:2"));
+  EXPECT_THAT(out_, HasSubstr("zeros.img"));
+  std::ofstream(top_ / "bad.scn") << "scenario 2\nlayer base from ext4:\n";
+  EXPECT_EQ(Run("run bad.scn"), 3);
+  EXPECT_THAT(out_, HasSubstr("'ext4:' is not KIND:PATH"));
 }
 
 }  // namespace

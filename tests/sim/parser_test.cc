@@ -123,7 +123,7 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{"RandNothing", kTwo + std::string("rand ops=1 mix=read:0"),
                   "t.scn:2:12: a mix without weight"},
         ErrorCase{"Source", kTwo + std::string("layer a from ftp:x"),
-                  "t.scn:2:14: 'ftp' is none of: dir tar oci docker-archive"},
+                  "t.scn:2:14: 'ftp' is none of: dir tar ext4 oci docker-archive"},
         ErrorCase{"UnknownDriver", kTwo + std::string("driver minix"),
                   "t.scn:2:8: 'minix' is none of: overlay overlay2 aufs devicemapper btrfs zfs "
                   "copy vfs"}),

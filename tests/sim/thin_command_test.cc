@@ -277,6 +277,38 @@ TEST_F(ThinCommandLine, WrongUsageIs2) {
   EXPECT_EQ(Thin("restore p.xml -o -").status, 2);
 }
 
+TEST_F(ThinCommandLine, OptionsStandBeforeThePartOrBehindIt) {
+  const Ended behind = Thin("ls p.xml --json");
+  EXPECT_EQ(behind.status, 0);
+  EXPECT_EQ(Thin("--json ls p.xml").out, behind.out);
+  EXPECT_EQ(Thin("ls --json p.xml").out, behind.out);
+  EXPECT_EQ(Thin("--format=tool ls p.xml").out, Thin("ls p.xml --format=tool").out);
+  EXPECT_EQ(Thin("--json delta p.xml --snap1 1 --snap2 2").out,
+            Thin("delta --snap1 1 --snap2 2 --json p.xml").out);
+  EXPECT_EQ(Thin("--format=tool check p.xml").status, 2);
+  EXPECT_THAT(Thin("--json ls none.xml").out, HasSubstr("\"error\""));
+}
+
+TEST_F(ThinCommandLine, WhatIsNoDeviceNumberIs2) {
+  for (const std::string number :
+       {"-1", "1.0", "0x1", "+1", "''", "1e0", "18446744073709551616", "' 1'"}) {
+    EXPECT_EQ(Thin("delta --thin1 " + number + " --thin2 2 p.xml").status, 2) << number;
+    EXPECT_EQ(Thin("delta --thin1=" + number + " --thin2 2 p.xml").status, 2) << number;
+  }
+  EXPECT_THAT(Message("delta --thin1 -1 --thin2 2 p.xml"), HasSubstr("'-1' is no device number"));
+  EXPECT_EQ(Thin("delta --thin1 16777216 --thin2 2 p.xml").status, 4);
+  EXPECT_EQ(Thin("delta --thin1 18446744073709551615 --thin2 2 p.xml").status, 4);
+  EXPECT_EQ(Thin("delta --thin1 01 --thin2 2 p.xml").out,
+            Thin("delta --thin1 1 --thin2 2 p.xml").out);
+}
+
+TEST_F(ThinCommandLine, AMissingFileIsCalledFile) {
+  EXPECT_EQ(Message("ls"), "lamina thin: which FILE? (lamina thin ls --help)\n");
+  EXPECT_EQ(Message("delta --thin1 1 --thin2 2"),
+            "lamina thin: which FILE? (lamina thin delta --help)\n");
+  EXPECT_EQ(Message("restore p.xml"), "lamina thin: which OUTPUT? It is a file or a disk\n");
+}
+
 TEST_F(ThinCommandLine, UnreadableInputIs3WithItsPlace) {
   EXPECT_EQ(Message("ls none.xml"), "none.xml: No such file or directory\n");
   Put("bad.xml", "\n<superblock/>");

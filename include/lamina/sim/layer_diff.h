@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "lamina/fs/file_system.h"
 #include "lamina/sim/changes.h"
 #include "lamina/sim/scenario.h"
 
@@ -27,10 +28,15 @@ std::optional<std::string> WritableLayer(const ScenarioMount& mount);
 absl::StatusOr<std::vector<LayerChange>> ChangesOfLayer(const ScenarioRun& run,
                                                         std::string_view name);
 
-// What turns the layer `before` into the layer `result`, compared as trees: names, types, modes,
-// owners, sizes, contents, symlink targets, devices and xattrs, but not times. Whiteouts are
-// devices here, or files of AUFS, whose base entries are left out while it is mounted. A directory
-// with a change below it counts as changed.
+// What turns the tree below `before_root` into the one below `result_root`: names, types, modes,
+// owners, sizes, contents, symlink targets, devices and xattrs, but not times, and nothing of the
+// roots themselves. A directory with a change below it counts as changed.
+// Errors: what either file system gives.
+Result<std::vector<LayerChange>> CompareTrees(FileSystem& before, NodeId before_root,
+                                              FileSystem& result, NodeId result_root);
+
+// The same of two layers. Whiteouts are devices here, or files of AUFS, whose base entries are left
+// out while it is mounted.
 // Errors: kNotFound no such layer; kInternal an errno.
 absl::StatusOr<std::vector<LayerChange>> CompareLayers(const ScenarioRun& run,
                                                        std::string_view before,

@@ -50,7 +50,7 @@ struct ScenarioLimits {
   std::size_t statements = 200'000;            // after `repeat` and `rand`
   std::uint64_t content_bytes = 256ULL << 20;  // one data argument, one read
   std::uint64_t digest_bytes = 1ULL << 30;     // a file in a dump; larger: ERR:EFBIG
-  bool host_files = true;                      // layer NAME from dir:… or tar:…
+  bool host_files = true;                      // layer NAME from dir:, tar: or ext4:
 };
 
 struct ParseOptions {
