@@ -167,8 +167,10 @@ Outcome RunThin(const Call& call) {
                   .external_origin = {}};
   if (call.has(4)) table.external_origin = call.text(4).substr(std::string("external=").size());
   const Result<DeviceRecord*> loaded = devices.Load(op, call.text(0), table);
-  if (!loaded.ok()) return loaded.error();
-  return std::string("OK");
+  if (loaded.ok()) return std::string("OK");
+  // What only this statement has made is not left behind.
+  if (!known.ok()) (void)pool->pool->Delete(op, id);
+  return loaded.error();
 }
 
 // An id above all that the pool has.
@@ -193,8 +195,9 @@ Outcome SnapThin(const Call& call, DeviceRecord& origin, const SnapWords& words)
   if (Result<void> made = pool.CreateSnapshot(op, *id, table.id); !made.ok()) return made;
   table.id = *id;
   const Result<DeviceRecord*> loaded = devices.Load(op, call.text(0), table);
-  if (!loaded.ok()) return loaded.error();
-  return std::string("OK");
+  if (loaded.ok()) return std::string("OK");
+  (void)pool.Delete(op, *id);
+  return loaded.error();
 }
 
 Outcome SnapDevice(const Call& call, DeviceRecord& origin, const SnapWords& words) {
@@ -257,7 +260,7 @@ std::string TableLine(const DeviceRecord& record) {
       return absl::StrFormat("0 %d disk", t.sectors);
     }
     std::string operator()(const LinearTable& t) const {
-      return absl::StrFormat("0 %d linear %s %d", t.length_sectors, t.device, t.first_sector);
+      return absl::StrFormat("%d %d linear %s", t.start_sector, t.length_sectors, TableText(t));
     }
     std::string operator()(const ThinPoolTable& t) const {
       return absl::StrFormat("0 %d thin-pool %s", t.length_sectors, TableText(t));

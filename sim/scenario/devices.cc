@@ -5,24 +5,12 @@
 #include <utility>
 
 #include "absl/strings/str_split.h"
-#include "sim/scenario/arguments.h"
 
 namespace lamina::sim::internal {
 namespace {
 
 // A disk writes its cache out by itself when so much is in it.
 constexpr std::uint64_t kCacheSectors = (std::uint64_t{64} << 20) / kSectorBytes;
-
-TableResult<DeviceTable> ParseLinear(const std::vector<std::string>& words) {
-  const TableError bad{Errno::kInval,
-                       "a linear device is '<start> <length> linear <device> <first sector>'"};
-  if (words.size() != 5) return bad;
-  const auto length = ParseNumber(words[1], false);
-  const auto first = ParseNumber(words[4], false);
-  if (!length || !first || *length <= 0 || *first < 0) return bad;
-  return DeviceTable(LinearTable{static_cast<std::uint64_t>(*length), words[3],
-                                 static_cast<std::uint64_t>(*first)});
-}
 
 template <typename Table>
 TableResult<DeviceTable> AnyTable(TableResult<Table> parsed) {
@@ -59,7 +47,7 @@ TableResult<DeviceTable> ParseDeviceTable(std::string_view line) {
   const std::vector<std::string> words = absl::StrSplit(
       absl::string_view(line.data(), line.size()), absl::ByAnyChar(" \t\n"), absl::SkipEmpty());
   const std::string target = words.size() > 2 ? words[2] : "";
-  if (target == "linear") return ParseLinear(words);
+  if (target == "linear") return AnyTable(ParseLinearTable(line));
   if (target == "thin-pool") return AnyTable(ParseThinPoolTable(line));
   if (target == "thin") return AnyTable(ParseThinTable(line));
   if (target == "snapshot-origin") return AnyTable(ParseSnapshotOriginTable(line));

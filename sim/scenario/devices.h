@@ -22,6 +22,7 @@
 
 #include "lamina/block/device_claims.h"
 #include "lamina/block/linear.h"
+#include "lamina/block/linear_table.h"
 #include "lamina/block/mem_disk.h"
 #include "lamina/block/snapshot_device.h"
 #include "lamina/block/snapshot_origins.h"
@@ -53,11 +54,6 @@ class SwitchDevice final : public BlockDevice {
 
 struct DiskTable {
   std::uint64_t sectors = 0;
-};
-struct LinearTable {
-  std::uint64_t length_sectors = 0;
-  std::string device;
-  std::uint64_t first_sector = 0;
 };
 using DeviceTable = std::variant<DiskTable, LinearTable, ThinPoolTable, ThinTable,
                                  SnapshotOriginTable, SnapshotTable>;
