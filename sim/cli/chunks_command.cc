@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/strings/str_format.h"
 #include "lamina/sim/chunk_map.h"
 #include "sim/cli/answer.h"
 #include "sim/cli/command.h"
@@ -67,6 +68,12 @@ class ChunksCommand final : public Command {
     sim::ScenarioRun run(*scenario, {});
     const absl::Status ran = run.RunToOperation(after_.value_or(scenario->statements.size()));
     if (!ran.ok()) return answer_.Complain(ran, kExitUnreadable);
+    if (after_ && run.counters().operations < *after_) {
+      return answer_.Complain(
+          absl::OutOfRangeError(absl::StrFormat("%s has %d operations, not %d", file_,
+                                                run.counters().operations, *after_)),
+          kExitUsage);
+    }
     const absl::StatusOr<std::vector<sim::ChunkMap>> maps = sim::ChunkMapsOf(run);
     if (!maps.ok()) return answer_.Complain(maps.status(), kExitErrno);
     return Show(*maps);

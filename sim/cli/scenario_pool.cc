@@ -16,7 +16,8 @@ absl::StatusOr<std::string> ScenarioPoolXml(const std::string& path,
   const absl::StatusOr<sim::Scenario> scenario = LoadScenarioToRun(path, 0);
   if (!scenario.ok()) return scenario.status();
   sim::ScenarioRun run(*scenario, {});
-  if (absl::Status ran = run.RunToOperation(scenario->statements.size()); !ran.ok()) return ran;
+  const absl::Status ran = run.RunToOperation(scenario->statements.size());
+  if (!ran.ok()) return absl::DataLossError(ran.message());  // another thing than no pool
   std::vector<sim::ScenarioDevice> pools;
   for (const sim::ScenarioDevice& device : run.devices()) {
     if (device.pool != nullptr && (!pool || device.name == *pool)) pools.push_back(device);

@@ -12,8 +12,8 @@
 namespace lamina::cli {
 
 // Runs the scenario, commits as the end of a pool does, and dumps the pool. Without a name there
-// must be exactly one. Errors: those of loading and running; kFailedPrecondition  no such pool, or
-// several; kDataLoss its metadata cannot be read.
+// must be exactly one. Errors: those of loading; kFailedPrecondition  no such pool, or several;
+// kDataLoss  it cannot be run to its end, or the metadata of the pool cannot be read.
 absl::StatusOr<std::string> ScenarioPoolXml(const std::string& path,
                                             const std::optional<std::string>& pool);
 

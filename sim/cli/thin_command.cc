@@ -34,7 +34,7 @@ class ThinCommand final : public Command {
   }
 
   void AddOptions(CLI::App& app) override {
-    app.require_subcommand(1);
+    app.require_subcommand(0, 1);  // Run says better what is missing
     AddShared(app);
     AddFormat(app, "the thin tool");
     AddFormat(*AddPart(app, "dump", "print canonical thin_dump XML"), "thin_dump");
@@ -56,6 +56,8 @@ class ThinCommand final : public Command {
     AddFormat(*delta, "thin_delta");
     delta->add_flag("--verbose", verbose_, "data blocks too (with --format=tool)");
     delta_ = delta;
+    app_ = &app;
+    app.allow_extras();  // of itself, not of the parts
     app.footer(
         "Blocks are the pool's data blocks. Exit status: 0 done, 1 something found (check),\n"
         "2 wrong usage, 3 unreadable input, 4 no such device or nothing written.");
@@ -112,6 +114,11 @@ class ThinCommand final : public Command {
   }
 
   std::string WrongUsage() const {
+    const std::vector<std::string> extras = app_->remaining();
+    if (!extras.empty()) {
+      return "'" + extras.front() + "' is none of dump, restore, check, ls, delta";
+    }
+    if (PartName().empty()) return "dump, restore, check, ls or delta? (lamina help thin)";
     if (file_.empty()) return "which FILE? (lamina thin " + PartName() + " --help)";
     if (pool_ && !IsScenario()) return "--pool is for a scenario, a file *.scn";
     if (answer_.json && format_ == "tool") return "--json and --format=tool exclude each other";
@@ -219,6 +226,7 @@ class ThinCommand final : public Command {
 
   Answer answer_{"lamina-thin/1"};
   std::vector<CLI::App*> parts_;
+  CLI::App* app_ = nullptr;
   CLI::App* restore_ = nullptr;
   CLI::App* check_ = nullptr;
   CLI::App* ls_ = nullptr;

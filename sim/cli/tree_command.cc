@@ -128,7 +128,13 @@ class TreeCommand final : public Command {
   }
 
   int Run() override {
-    if (dump_ && sim::IsHostSource(source_)) return Dump(sim::CanonicalTree(source_));
+    if (sim::IsHostSource(source_)) {
+      if (dump_) return Dump(sim::CanonicalTree(source_));
+      return answer_.Complain(
+          absl::InvalidArgumentError("lamina tree: dir:, tar: and ext4: need --dump; only a "
+                                     "scenario has a mount with layers"),
+          kExitUsage);
+    }
     const absl::StatusOr<sim::Scenario> scenario = LoadScenarioToRun(source_, seed_);
     if (!scenario.ok()) return answer_.Complain(scenario.status(), kExitUnreadable);
     if (dump_) return Dump(sim::CanonicalTreeOf(*scenario));

@@ -80,7 +80,11 @@ class Explainer {
 
   absl::Status Add(const Touched& touched) {
     const ScenarioDevice* device = FindDevice(devices_, touched.device);
-    if (device == nullptr || device->device == nullptr) return absl::OkStatus();
+    if (device == nullptr || device->device == nullptr) {
+      explained_.notes.push_back(WhyNoDevice(touched.device, device));
+      explained_.refused = true;
+      return absl::OkStatus();
+    }
     if (PassesTheEnd(touched, *device)) return absl::OkStatus();
     if (device->thin) return AddThin(touched, *device);
     if (device->snapshot != nullptr) {
@@ -94,6 +98,12 @@ class Explainer {
   ExplainedBlocks Take() { return std::move(explained_); }
 
  private:
+  static std::string WhyNoDevice(const std::string& name, const ScenarioDevice* device) {
+    if (device == nullptr) return "there is no device " + name;
+    if (device->pool != nullptr) return name + " is a pool: its thin devices are read and written";
+    return name + " is gone: it could not be loaded again";
+  }
+
   // From here on nothing of the operation is done.
   void End(ExplainedBlock& block, std::string why) {
     block.effect = std::move(why);

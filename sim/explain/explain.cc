@@ -282,6 +282,7 @@ absl::StatusOr<Explanation> ExplainOnDevices(ScenarioRun& run, const Statement& 
   absl::StatusOr<ExplainedBlocks> blocks = ExplainBlocks(run, operation);
   if (!blocks.ok()) return blocks.status();
   why.blocks = std::move(blocks->shown);
+  why.notes = std::move(blocks->notes);
   if (blocks->left_out > 0) {
     why.notes.push_back(absl::StrFormat("%d more blocks are not shown", blocks->left_out));
   }

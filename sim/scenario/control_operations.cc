@@ -1,4 +1,5 @@
 // Control operations: targets, mounts, the caller, and what only talks about the run.
+#include <limits>
 #include <string>
 
 #include "absl/strings/str_format.h"
@@ -56,6 +57,11 @@ Problem CheckMount(const ArgumentRules& rules, const std::vector<ScenarioArgumen
     }
   }
   return std::nullopt;
+}
+
+Problem CheckSleep(const ArgumentRules&, const std::vector<ScenarioArgument>& args) {
+  if (args[0].number >= 0) return std::nullopt;
+  return {{0, "a sleep is not negative"}};
 }
 
 Problem CheckStack(const ArgumentRules&, const std::vector<ScenarioArgument>& args) {
@@ -235,7 +241,12 @@ Outcome RunDriver(const Call& call) {
   return std::string("OK");
 }
 
-Outcome RunSleep(const Call& call) { return call.world.Sleep(Duration{call.number(0)}); }
+// The clock has an end, and what comes after it still takes time.
+Outcome RunSleep(const Call& call) {
+  constexpr std::int64_t kLastInstant = std::numeric_limits<std::int64_t>::max() / 2;
+  if (call.number(0) > kLastInstant - call.world.clock.now().virtual_ns) return Errno::kOverflow;
+  return call.world.Sleep(Duration{call.number(0)});
+}
 
 Outcome RunUnmount(const Call& call) {
   return call.world.Unmount(call.has(0) ? call.text(0) : "merged");
@@ -302,7 +313,7 @@ constexpr Operation kOperations[] = {
      1, CheckMount},
     {"rawmount", kPrinted, Takes(2, Kind::kMountName, Kind::kText), RunRawMount},
     {"remount", kPrinted, Takes(2, Kind::kMountName, Kind::kText), RunRemount, false, 2},
-    {"sleep", kPrinted, Takes(1, Kind::kTime), RunSleep, false, 2},
+    {"sleep", kPrinted, Takes(1, Kind::kTime), RunSleep, false, 2, CheckSleep},
     {"umount", kPrinted, Takes(0, Kind::kMountName), RunUnmount},
     {"merged", kSilent, Takes(0, Kind::kMountName), RunMerged},
     {"as", kSilent, Takes(2, Kind::kId, Kind::kId), RunAs},

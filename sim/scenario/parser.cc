@@ -14,6 +14,12 @@ namespace lamina::sim {
 namespace internal {
 namespace {
 
+// A file that is no scenario may have one word and be all bytes.
+std::string ShortWord(std::string_view word) {
+  constexpr std::size_t kMost = 40;
+  return EscapeText(word.substr(0, kMost)) + (word.size() > kMost ? "..." : "");
+}
+
 class Parser {
  public:
   Parser(std::string_view text, const ParseOptions& options) : text_(text), options_(options) {
@@ -60,7 +66,7 @@ class Parser {
     const Token& name = tokens->front();
     const Operation* operation = FindOperation(name.text);
     if (operation == nullptr) {
-      return ErrorAt(name.column, absl::StrFormat("unknown operation '%s'", name.text));
+      return ErrorAt(name.column, absl::StrFormat("unknown operation '%s'", ShortWord(name.text)));
     }
     if (operation->version > scenario_.version) {
       return ErrorAt(name.column, absl::StrFormat("`%s` needs `scenario %d` as the first line",

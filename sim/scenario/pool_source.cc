@@ -3,6 +3,8 @@
 #include "absl/strings/str_format.h"
 #if defined(LAMINA_WITH_THIN_XML)
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <memory>
 #include <utility>
@@ -35,6 +37,7 @@ constexpr std::uint64_t kMostMetadataBlocks = (std::uint64_t{1} << 30) / kThinMe
 
 // At most one byte more than `limit`, which tells that there is more.
 absl::StatusOr<std::string> ReadText(const std::string& path, std::uint64_t limit) {
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
   std::string text;
   while (file && text.size() <= limit) {
@@ -45,7 +48,8 @@ absl::StatusOr<std::string> ReadText(const std::string& path, std::uint64_t limi
     text.resize(before + static_cast<std::size_t>(file.gcount()));
   }
   if (file.bad() || (!file.eof() && text.size() <= limit)) {
-    return absl::NotFoundError(absl::StrFormat("%s: cannot be read", path));
+    return absl::NotFoundError(
+        absl::StrFormat("%s: %s", path, errno != 0 ? std::strerror(errno) : "cannot be read"));
   }
   return text;
 }

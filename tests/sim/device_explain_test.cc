@@ -252,6 +252,14 @@ TEST(DeviceExplain, EveryRequestOfASuspendedPoolWaits) {
   }
 }
 
+TEST(DeviceExplain, NamesADeviceThatIsNotThere) {
+  EXPECT_THAT(Explain(kNearlyFull, "dd of=x fill:x:512").notes,
+              ElementsAre("there is no device x"));
+  const Explanation pool = Explain(kNearlyFull, "dd of=p fill:x:512");
+  EXPECT_THAT(pool.notes, ElementsAre("p is a pool: its thin devices are read and written"));
+  EXPECT_EQ(pool.answer, "ENXIO");
+}
+
 TEST(DeviceExplain, ACopyEndsWithItsRead) {
   const Explanation why =
       Explain(std::string(kNearlyFull) + "disk d 1MiB\nsuspend p\n", "dd if=t of=d count=4KiB");

@@ -102,6 +102,21 @@ message nobody create_thin 1              -> ENXIO
 )");
 }
 
+TEST(DeviceScenario, AThinThatCannotBeActivatedIsNotLeftInThePool) {
+  ExpectHolds(R"(
+pool p
+thin p p 3 1MiB                           -> ENODEV
+message p delete 3                        -> ENODATA
+thin t p 0 1MiB                           -> OK
+)");
+}
+
+TEST(DeviceScenario, TheClockHasAnEndAndGoesForwards) {
+  ExpectHolds("sleep 2000000000 -> OK\nsleep 2000000000 -> EOVERFLOW\nsleep 1 -> OK\n");
+  EXPECT_THAT(RunText("scenario 2\nsleep -1\n").status.message(),
+              HasSubstr("a sleep is not negative"));
+}
+
 TEST(DeviceScenario, DM_036_AnActiveDeviceIsNotDeleted) {
   ExpectHolds(R"(
 pool p

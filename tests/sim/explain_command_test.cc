@@ -76,6 +76,8 @@ TEST_F(DeviceCommandLine, WrongOptionsBehindTheOperationAre2) {
                   .out,
               HasSubstr("lamina explain has no option --bogus"));
   EXPECT_EQ(Run("chunks @ --after -1").status, 2);
+  EXPECT_EQ(Run("chunks @ --after 3").status, 0);
+  EXPECT_EQ(Run("chunks @ --after 4").status, 2);
 }
 
 TEST_F(OverlayCommandLine, WhatFollowsTwoDashesIsNoOption) {
@@ -116,6 +118,11 @@ TEST_F(OverlayCommandLine, WrongUsageIs2) {
   EXPECT_EQ(Run("tree").status, 2);
   EXPECT_EQ(Run("diff @ base").status, 2);
   EXPECT_EQ(Run("diff @ --layer none").status, 2);
+}
+
+TEST_F(OverlayCommandLine, TreesOfTheHostNeedDump) {
+  EXPECT_EQ(Run("tree dir:/").status, 2);
+  EXPECT_EQ(Run("tree --totals ext4:/nonexistent").status, 2);
 }
 
 TEST_F(OverlayCommandLine, UnreadableIs3) {

@@ -28,6 +28,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         ErrorCase{"UnknownOperation", "layer a\n frobnicate /x",
                   "t.scn:2:2: unknown operation 'frobnicate'"},
+        ErrorCase{"Bytes", std::string("\x01\x7f", 2) + std::string(50, 'x'),
+                  "t.scn:1:1: unknown operation '\\x01\\x7f" + std::string(38, 'x') + "...'"},
         ErrorCase{"UnknownVersion", "scenario 3", "t.scn:1:10: '3' is none of: 1 2"},
         ErrorCase{"TooFew", "put /f 0644", "t.scn:1:1: `put` needs 3 arguments, got 2"},
         ErrorCase{"TooMany", "stat /f /g",

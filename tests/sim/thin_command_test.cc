@@ -306,6 +306,11 @@ TEST_F(ThinCommandLine, AMissingFileIsCalledFile) {
   EXPECT_EQ(Message("ls"), "lamina thin: which FILE? (lamina thin ls --help)\n");
   EXPECT_EQ(Message("delta --thin1 1 --thin2 2"),
             "lamina thin: which FILE? (lamina thin delta --help)\n");
+  EXPECT_EQ(Message(""), "lamina thin: dump, restore, check, ls or delta? (lamina help thin)\n");
+  EXPECT_EQ(Message("list p.xml"),
+            "lamina thin: 'list' is none of dump, restore, check, ls, delta\n");
+  EXPECT_EQ(Thin("--bogus ls p.xml").status, 2);
+  EXPECT_EQ(Thin("ls p.xml p.xml").status, 2);
   EXPECT_EQ(Message("restore p.xml"), "lamina thin: which OUTPUT? It is a file or a disk\n");
 }
 
@@ -355,6 +360,8 @@ TEST_F(ThinCommandLine, TakesThePoolOfAScenario) {
   EXPECT_EQ(Thin("ls none.scn").status, 4);
   Put("bad.scn", "scenario 2\nnonsense\n");
   EXPECT_EQ(Thin("ls bad.scn").status, 3);
+  Put("bad.scn", "scenario 2\npool p\npool q from xml:none.xml\n");
+  EXPECT_EQ(Thin("ls --pool p bad.scn").status, 3);
 }
 
 }  // namespace

@@ -116,12 +116,13 @@ inline constexpr std::size_t kMostBlocks = 16;
 struct ExplainedBlocks {
   std::vector<ExplainedBlock> shown;  // of each device the first kMostBlocks, and where it ends
   std::uint64_t left_out = 0;
-  bool refused = false;  // a block says that the operation waits or fails there
+  bool refused = false;  // a block or a note says that the operation waits or fails there
+  std::vector<std::string> notes = {};
 };
 
 // What lies where `operation` (dd, discard) works, in the current state of `run`, and what it would
-// do to each block. Nothing changes. Empty for another operation, and for devices that are not
-// there. Past the end of a device there is one block, which says so.
+// do to each block. Nothing changes. Empty for another operation; a note tells of devices that are
+// not there. Past the end of a device there is one block, which says so.
 // Errors: kDataLoss  the metadata of a pool cannot be read.
 absl::StatusOr<ExplainedBlocks> ExplainBlocks(const ScenarioRun& run, const Statement& operation);
 
