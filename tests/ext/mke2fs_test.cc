@@ -336,6 +336,11 @@ INSTANTIATE_TEST_SUITE_P(
         Made{"Ext2Of2GiB", "-t ext2", 2048, ExtVersion::kExt2},
         Made{"Ext4Of2KiBBlocks", "-t ext4 -b 2048 " + std::string(kSupported), 64,
              ExtVersion::kExt4, 2048},
+        Made{"Ext4Of4KiBBlocksNothingToReserve", "-t ext4 -b 4096 " + std::string(kSupported), 16,
+             ExtVersion::kExt4, 4096},
+        Made{"Ext4Of4KiBBlocks", "-t ext4 -b 4096 " + std::string(kSupported), 300,
+             ExtVersion::kExt4, 4096},
+        Made{"Ext3Of4KiBBlocks", "-t ext3 -b 4096", 24, ExtVersion::kExt3, 4096},
         Made{"Ext4OfSmallInodes", "-t ext4 -I 128 " + std::string(kSupported), 16,
              ExtVersion::kExt4, 0, 128}),
     &NameOf<Made>);

@@ -35,9 +35,8 @@ class Maker {
     if (Result<void> loaded = allocator_.Load(op_, &wrong); !loaded.ok()) return loaded;
     if (Result<void> made = MakeRoot(); !made.ok()) return made;
     if (Result<void> made = MakeLostAndFound(); !made.ok()) return made;
-    if (plan_.super.reserved_gdt_blocks != 0) {
-      if (Result<void> made = MakeResizeInode(); !made.ok()) return made;
-    }
+    // mke2fs makes it also when there is nothing to reserve.
+    if (Result<void> made = MakeResizeInode(); !made.ok()) return made;
     if (plan_.journal_blocks != 0) {
       if (Result<void> made = MakeJournal(); !made.ok()) return made;
     }
